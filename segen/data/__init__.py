@@ -1,0 +1,1 @@
+"""Datasets: what goes into the networks, in both halves of the course."""
