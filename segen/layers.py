@@ -1,0 +1,90 @@
+"""The building blocks that both halves of the course share, and the checks of what goes into a network."""
+
+import torch
+from torch import nn
+
+
+class ConvReLU(nn.Sequential):
+    """A 3×3 convolution, batch norm if asked for, and ReLU: `[N, in_channels, H, W]` → `[N, out_channels, H, W]`.
+
+    Without `padding` the map loses a row or column on each side: H − 2, W − 2. With `batch_norm` the
+    convolution has no bias, since the norm would subtract it again. Its first weights are drawn as He et al.
+    (1502.01852, equation 10) do: normal, variance 2 over the number of inputs of a unit.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        padding: bool = True,
+        batch_norm: bool = True,
+        stride: int = 1,
+    ) -> None:
+        convolution = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=int(padding), bias=not batch_norm)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        if convolution.bias is not None:
+            nn.init.zeros_(convolution.bias)
+        norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
+        super().__init__(convolution, *norm, nn.ReLU(inplace=True))
+
+
+def centre_crop(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return the middle of the maps `x [N, C, H, W]`, of `size` (height, width); an odd rest is lost below and right.
+
+    Raises ValueError if `size` is larger than the maps.
+    """
+    height, width = size
+    if height > x.shape[-2] or width > x.shape[-1]:
+        raise ValueError(
+            f"centre_crop was given maps of {x.shape[-2]}×{x.shape[-1]}, from which {height}×{width} cannot be cut; "
+            "ask for a size that is not larger."
+        )
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
+def check_positive(name: str, **arguments: int) -> None:
+    """Raise ValueError if one of the named `arguments` of `name` is not a whole number of at least 1."""
+    for argument, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} was given {argument}={value!r}; give a whole number, 1 or more.")
+
+
+def check_image_batch(
+    x: torch.Tensor, channels: int, stride: int, name: str, *, rest: int = 0, smallest: int = 1
+) -> None:
+    """Raise ValueError unless `x` is a batch of images that the network `name` can read.
+
+    That is: floats `[N, channels, H, W]`, H and W at least `smallest` and of the form `stride · k + rest`. Values
+    are not looked at.
+    """
+    given = f"{list(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+    if not isinstance(x, torch.Tensor) or x.ndim != 4:
+        raise ValueError(
+            f"{name} was given {given} where a batch of images [N, {channels}, H, W] is expected; "
+            "stack images into a batch, or add the first axis of a single one with image[None]."
+        )
+    if not x.is_floating_point():
+        raise ValueError(
+            f"{name} was given images of {x.dtype} where floats in [-1, 1] are expected; "
+            "for pixels from 0 to 255 use x.float() / 127.5 - 1."
+        )
+    if x.shape[1] != channels:
+        raise ValueError(
+            f"{name} was given images of {x.shape[1]} channels, in a batch {given}, but was made for {channels}; "
+            f"give [N, {channels}, H, W] or make the network with in_channels={x.shape[1]}."
+        )
+    bad = [size for size in x.shape[2:] if size < smallest or (size - rest) % stride]
+    if bad:
+        first = smallest + (rest - smallest) % stride  # the smallest size that does
+        below = [max(first, size - (size - rest) % stride) for size in x.shape[2:]]
+        above = [max(first, size + (rest - size) % stride) for size in x.shape[2:]]
+        sizes = dict.fromkeys([f"{below[0]}×{below[1]}", f"{above[0]}×{above[1]}"])
+        rule = f"multiples of {stride}" if rest % stride == 0 else f"{stride}·k + {rest % stride}"
+        if first > stride:
+            rule += f" from {first} on"
+        raise ValueError(
+            f"{name} was given images of {x.shape[2]}×{x.shape[3]} (height × width), but can only read sides that "
+            f"are {rule}; resize or crop them, or pad them and crop the output, to {' or '.join(sizes)}."
+        )

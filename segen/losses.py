@@ -1,0 +1,114 @@
+"""What is minimised: functions of logits `[N, K, …]` and class indices `[N, …]`, in which 255 means void."""
+
+import torch
+from torch.nn import functional as F
+
+VOID = 255
+
+
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the mean over pixels y that are not void of `−log softmax(logits)[y]`, in nats.
+
+    `logits [N, K, …]` are floats, `target [N, …]` integers 0..K−1 or 255. With `weight [K]` it is the weighted
+    mean `Σ w[y] · (−log p[y]) / Σ w[y]`. The result is a scalar of the logits' dtype, 0 or more; it is 0, with a
+    zero gradient, where all is void. Half precision is summed in float32.
+
+    Raises ValueError for shapes or types that do not fit, and on a CPU for an index that is no class (on other
+    devices looking would mean waiting for them; CUDA stops by an assertion of its own).
+    """
+    check_target(logits, target)
+    scores = _in_full_precision(logits)
+    target = target.long()
+    weight = _check_weight(weight, scores)
+    log_p = F.log_softmax(scores, dim=1)
+    try:
+        total = F.nll_loss(log_p, target, weight, ignore_index=VOID, reduction="sum")
+    except IndexError:
+        check_indices(target, logits.shape[1])
+        raise
+    counted = target != VOID
+    if weight is None:
+        mass = counted.sum().clamp_min(1)
+    else:
+        mass = (weight[target.where(counted, 0)] * counted).sum()
+        mass = mass.where(mass > 0, 1)
+    return (total / mass).to(logits.dtype)
+
+
+def dice_loss(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Return one minus the soft Dice coefficient, pooled over the batch, averaged over the classes in the target.
+
+    For class k, with p the softmax and y the one-hot target, both summed over all pixels of the batch that are
+    not void: `1 − 2 Σ p_k y_k / (Σ p_k + Σ y_k)`. All right gives 0, all wrong 1; no smoothing is needed since a
+    class that is averaged has pixels. With `weight [K]` the average is weighted. `logits [N, K, …]` are floats,
+    `target [N, …]` integers 0..K−1 or 255. The result is a scalar of the logits' dtype, 0 to 1; it is 0, with a
+    zero gradient, where all is void. Half precision is summed in float32.
+
+    Raises ValueError for shapes or types that do not fit, and on a CPU for an index that is no class. Source:
+    Milletari et al. 2016 (1606.04797, section 3), whose denominator has squares; without them as in most use.
+    """
+    check_target(logits, target)
+    if target.device.type == "cpu":
+        check_indices(target, logits.shape[1])
+    scores = _in_full_precision(logits)
+    weight = _check_weight(weight, scores)
+    weight = scores.new_ones(logits.shape[1]) if weight is None else weight
+
+    counted = (target != VOID).unsqueeze(1)
+    classes = torch.arange(logits.shape[1], device=target.device).view(-1, *[1] * (target.ndim - 1))
+    y = (target.unsqueeze(1) == classes).to(scores.dtype)
+    p = scores.softmax(dim=1) * counted
+    pixels = [axis for axis in range(logits.ndim) if axis != 1]
+    overlap, predicted, present = (p * y).sum(pixels), p.sum(pixels), y.sum(pixels)
+
+    # A class in the target has at least one pixel, so the clamp touches only classes that are not averaged.
+    dice = 2 * overlap / (predicted + present).clamp_min(1)
+    weight = weight * (present > 0)
+    mass = weight.sum()
+    return ((weight * (1 - dice)).sum() / mass.where(mass > 0, 1)).to(logits.dtype)
+
+
+def check_target(logits: torch.Tensor, target: torch.Tensor) -> None:
+    """Raise ValueError unless `logits [N, K, …]` are floats and `target [N, …]` integers, of one size."""
+    if not logits.is_floating_point() or logits.ndim < 2:
+        raise ValueError(
+            f"The loss was given logits {list(logits.shape)} of {logits.dtype} where floats [N, K, …] are expected; "
+            "give the network's output as it is, neither argmax nor a mask."
+        )
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise ValueError(
+            f"The loss was given a target of {target.dtype} where class indices are expected; "
+            "give integers 0..K−1, or 255 for void, as target.long() does."
+        )
+    if target.shape != logits.shape[:1] + logits.shape[2:]:
+        expected = [logits.shape[0], *logits.shape[2:]]
+        raise ValueError(
+            f"The loss was given logits {list(logits.shape)} and a target {list(target.shape)}, but expects the "
+            f"target to be {expected}; bring mask and image to one size (a mask by nearest neighbour)."
+        )
+
+
+def check_indices(target: torch.Tensor, num_classes: int) -> None:
+    """Raise ValueError, naming them, if `target` has indices outside 0..num_classes−1 that are not 255."""
+    bad = target[(target < 0) | ((target >= num_classes) & (target != VOID))]
+    if bad.numel():
+        names = ", ".join(str(index) for index in bad.unique()[:5].tolist())
+        raise ValueError(
+            f"The target has the class index {names}, but of {num_classes} classes the indices are "
+            f"0..{num_classes - 1}, and 255 for void; map the mask to these, or give the network more classes."
+        )
+
+
+def _in_full_precision(logits: torch.Tensor) -> torch.Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _check_weight(weight: torch.Tensor | None, scores: torch.Tensor) -> torch.Tensor | None:
+    if weight is None:
+        return None
+    if weight.shape != scores.shape[1:2]:
+        raise ValueError(
+            f"The loss was given weight {list(weight.shape)} for {scores.shape[1]} classes; "
+            f"give one number a class, [{scores.shape[1]}]."
+        )
+    return weight.to(scores)
