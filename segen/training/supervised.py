@@ -1,0 +1,107 @@
+"""Training with targets: what a classifier and a segmenter have in common."""
+
+from collections.abc import Callable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+
+from segen.losses import cross_entropy
+from segen.metrics import VOID, ConfusionMatrix
+from segen.training.running import describe
+from segen.training.trainer import Trainer
+
+
+class SupervisedTrainer(Trainer):
+    """Train `model` to lower `loss(logits, target)`; a subclass says by which numbers it is judged.
+
+    `average` is the decay of an exponential average of the weights (0: none is kept), which `predict` and `evaluate`
+    then use. The other arguments are those of `Trainer`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+        lr: float = 2e-3,
+        seed: int = 0,
+        optimizer: Callable = torch.optim.AdamW,
+        warmup: int = 20,
+        decay: int | None = None,
+        clip: float | None = 1.0,
+        average: float = 0.0,
+        channels_last: bool = True,
+        accelerator: Accelerator | None = None,
+    ):
+        super().__init__(
+            {"model": model},
+            lr=lr,
+            seed=seed,
+            optimizer=optimizer,
+            warmup=warmup,
+            decay=decay,
+            clip=clip,
+            averages={"model": average} if average else None,
+            channels_last=channels_last,
+            accelerator=accelerator,
+        )
+        self.loss = loss
+        self._settings["loss"] = describe(loss)
+
+    @property
+    def model(self) -> nn.Module:
+        """The network that is trained."""
+        return self.unwrapped("model")
+
+    def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Take one step down the gradient of the loss of a batch (images `[N, C, H, W]`, targets `[N, …]`)."""
+        images, targets = batch
+        loss = self.loss(self.models["model"](images), targets)
+        norm = self.descend("model", loss)
+        return {"loss": loss, "gradient_norm": norm}
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the logits of `images` `[N, C, H, W]` in evaluation mode, on the CPU; no gradient is kept."""
+        model = self.averaged.get("model", self.model)
+        was_training = model.training
+        model.eval()
+        try:
+            return model(*self._place([images])).float().cpu()
+        finally:
+            model.train(was_training)
+
+    def evaluate(self, data, *, batch_size: int = 64) -> dict[str, float]:
+        """Return the loss and the scores of all of `data`, each computed once, over the whole set.
+
+        The loss is the mean over batches of `batch_size`, weighted by their targets that are not void: the mean over
+        the set for a loss that is a mean over targets. Raises ValueError if `data` is empty.
+        """
+        mine = range(self.processes.index, len(data), self.processes.count)
+        if not mine:
+            raise ValueError(
+                f"The dataset to evaluate has {len(data)} samples for {self.processes.count} processes; "
+                "give at least one for each."
+            )
+        self.processes.share_buffers(self.models.values())
+        matrix, total, counted = None, 0.0, 0
+        for first in range(0, len(mine), batch_size):
+            images, targets = default_collate([data[i] for i in mine[first : first + batch_size]])
+            logits = self.predict(images)
+            matrix = matrix or ConfusionMatrix(logits.shape[1])
+            matrix.update(logits.argmax(1), targets)
+            valid = int((targets != VOID).sum())
+            total, counted = total + float(self.loss(logits, targets)) * valid, counted + valid
+        sums = torch.tensor([total, counted], dtype=torch.float64)
+        sums, matrix.matrix = self.processes.sum(sums), self.processes.sum(matrix.matrix)
+        return {"loss": float(sums[0] / sums[1]), **self.scores(matrix)}
+
+    def scores(self, matrix: ConfusionMatrix) -> dict[str, float]:
+        """Return the numbers by which this kind of training is judged, from what was counted."""
+        raise TypeError(f"{type(self).__name__} has no scores; write scores(self, matrix), which returns a dict.")
+
+    def validate(self, data) -> dict[str, float]:
+        """Return what `evaluate` does, for the record."""
+        return self.evaluate(data)
