@@ -32,16 +32,13 @@ class ConfusionMatrix:
         """
         _check_maps(prediction, target)
         prediction, target = prediction.long().flatten(), target.long().flatten()
-        # One number a pixel, 256 · target + prediction: then void is a row of its own, which is cut off, and so is
-        # every index that is no class, which is found by looking at the counts instead of at the pixels.
-        low, high = (0, 0) if prediction.numel() == 0 else map(int, prediction.aminmax())
+        if not (_are_bytes(prediction) and _are_bytes(target)):
+            self._refuse(prediction, target)
+            prediction = prediction.where(target != VOID, 0)  # what was wrong lies under void only
+        # One number a pixel, counted in one pass: void is then a row of its own, which is cut off, and an index that
+        # is no class is found by looking at the counts instead of at the pixels.
         pair = torch.add(prediction, target, alpha=256)
-        if low < 0 or high > 255 or (pair.numel() and int(pair.min()) < 0):
-            self._refuse(prediction, target)
-        counts = pair.bincount(minlength=256 * 256)
-        if counts.numel() > 256 * 256:
-            self._refuse(prediction, target)
-        counts = counts.view(256, 256).cpu()
+        counts = pair.bincount(minlength=256 * 256).view(256, 256).cpu()
         k = self.num_classes
         if int(counts[:VOID].sum()) != int(counts[:k, :k].sum()):
             self._refuse(prediction, target)
@@ -98,6 +95,13 @@ class ConfusionMatrix:
                     f"The {name} has the class index {indices}, but of {k} classes the indices are "
                     f"0..{k - 1}{void}; map the {name} to these, or count more classes."
                 )
+
+
+def _are_bytes(values: torch.Tensor) -> bool:
+    if values.numel() == 0:
+        return True
+    low, high = values.aminmax()
+    return bool((low >= 0) & (high <= 255))
 
 
 def _check_maps(prediction: torch.Tensor, target: torch.Tensor) -> None:

@@ -1,0 +1,90 @@
+import pytest
+import torch
+from torch.nn import functional as F
+from torchvision.transforms.v2.functional import center_crop
+
+from segen.layers import ConvReLU, centre_crop, check_image_batch, check_positive
+
+
+@pytest.mark.parametrize("padding", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_conv_relu_equals_its_formula(padding, stride):
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    plain = ConvReLU(3, 5, padding=padding, batch_norm=False, stride=stride).double()
+    expected = F.conv2d(x, plain[0].weight, plain[0].bias, stride=stride, padding=int(padding)).clamp_min(0)
+    torch.testing.assert_close(plain(x), expected)
+
+    normed = ConvReLU(3, 5, padding=padding, stride=stride).double()
+    assert normed[0].bias is None
+    y = F.conv2d(x, normed[0].weight, stride=stride, padding=int(padding))
+    mean, variance = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(normed(x), ((y - mean) / (variance + 1e-5).sqrt()).clamp_min(0))
+
+
+def test_first_weights_keep_the_variance():
+    torch.manual_seed(0)
+    weight = ConvReLU(64, 256, batch_norm=False)[0].weight
+    assert weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (5, 6), (7, 6), (2, 2)])
+def test_centre_crop_equals_torchvision(size):
+    x = torch.randn(2, 3, 7, 6)
+    # Where the rest is odd torchvision rounds half to even; ours always loses the odd row below, as slices do.
+    ours = centre_crop(x, size)
+    assert ours.shape[-2:] == size
+    if all((a - b) % 2 == 0 for a, b in zip((7, 6), size, strict=True)):
+        assert torch.equal(ours, center_crop(x, list(size)))
+    assert centre_crop(torch.arange(4).view(1, 1, 1, 4), (1, 3)).flatten().tolist() == [0, 1, 2]
+
+
+def test_centre_crop_refuses_to_enlarge():
+    with pytest.raises(ValueError, match="maps of 4×4, from which 5×4 cannot be cut"):
+        centre_crop(torch.zeros(1, 1, 4, 4), (5, 4))
+
+
+def test_what_a_network_reads():
+    check_image_batch(torch.zeros(2, 3, 32, 48), 3, 16, "Net")
+    check_image_batch(torch.zeros(0, 3, 32, 48, dtype=torch.float16), 3, 16, "Net")
+    check_image_batch(torch.full((1, 1, 572, 188), float("nan")), 1, 16, "Net", rest=60, smallest=185)
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        (torch.zeros(3, 32, 32), r"Net was given \[3, 32, 32\] where .*\[N, 3, H, W\]"),
+        ("an image", r"Net was given str where"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), r"images of torch.uint8 where floats in \[-1, 1\]"),
+        (torch.zeros(1, 1, 32, 32), r"images of 1 channels, .* made for 3; .*in_channels=1"),
+        (torch.zeros(1, 3, 90, 120), r"images of 90×120 .* multiples of 16; .* 80×112 or 96×128\."),
+        (torch.zeros(1, 3, 32, 40), r"32×40 .* 32×32 or 32×48\."),
+        (torch.zeros(1, 3, 7, 7), r"7×7 .* to 16×16\."),
+        (torch.zeros(1, 3, 0, 16), r"0×16 .* to 16×16\."),
+    ],
+)
+def test_refuses_with_a_sentence(x, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check_image_batch(x, 3, 16, "Net")
+
+
+def test_sizes_that_are_named_do():
+    for rest, smallest in ((0, 1), (60, 185), (14, 20)):
+        for size in range(1, 300):
+            x = torch.zeros(1, 1, size, size)
+            try:
+                check_image_batch(x, 1, 16, "Net", rest=rest, smallest=smallest)
+                assert size >= smallest
+                assert (size - rest) % 16 == 0
+            except ValueError as error:
+                named = str(error).removesuffix(".").split(" to ")[-1].split(" or ")
+                for text in named:
+                    height, width = map(int, text.split("×"))
+                    assert abs(height - size) < 16 or len(named) == 1
+                    check_image_batch(torch.zeros(1, 1, height, width), 1, 16, "Net", rest=rest, smallest=smallest)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, None, "4"])
+def test_check_positive(value):
+    check_positive("Net", width=1)
+    with pytest.raises(ValueError, match=r"Net was given width=.*; give a whole number"):
+        check_positive("Net", depth=1, width=value)
