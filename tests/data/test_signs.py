@@ -130,7 +130,7 @@ def test_labels_are_uniform_and_no_function_of_the_index(plain):
 
 
 def test_global_random_states_are_untouched():
-    numpy_state = np.random.get_state  # noqa: NPY002, it is the legacy state that must not move
+    numpy_state = np.random.get_state  # the legacy state: the one that must not move
     before = random.getstate(), numpy_state()[1].copy(), numpy_state()[2], torch.get_rng_state()
     for view in ("street", "plain"):
         RoadSigns(3, view=view)[1]
