@@ -1,0 +1,86 @@
+"""StreetScenes: street scenes with masks, drawn from a seed."""
+
+import numpy as np
+import torch
+
+from segen.data.common import as_image, check_choice, check_index, check_length
+from segen.data.streets_drawing import Stage, backdrop, ground
+from segen.data.streets_houses import house, terrace
+from segen.data.streets_layout import compose
+from segen.data.streets_objects import car, hedge, person, sign, tree
+from segen.data.streets_weather import finish, light_of
+
+WEATHERS = ("clear", "rain", "fog", "night")
+PAINTERS = {
+    "house": house,
+    "terrace": terrace,
+    "car": car,
+    "hedge": hedge,
+    "person": person,
+    "sign": sign,
+    "tree": tree,
+}
+
+
+class StreetScenes(torch.utils.data.Dataset):
+    """Street scenes drawn on the spot, each an image float32 [3, H, W] in [-1, 1] and a mask int64 [H, W] in 0..7.
+
+    `size` is (height, width), each 16 to 2048. `weather` is "clear", "rain", "fog", "night" or "mixed" (one of the
+    four for each scene, by its own draw); it changes the image, never the mask. Scene `i` of `seed` is the same in
+    any order, length or process and on every machine, and the same street at every size.
+
+    A scene is drawn when first asked for, then kept as uint8: 4·H·W bytes, so 16 KiB at 64×64 and 256 KiB at 256×256.
+    """
+
+    classes = ("sky", "building", "road", "pavement", "vegetation", "car", "pedestrian", "sign")
+    palette = np.array(
+        [
+            (150, 205, 240), (150, 110, 100), (62, 62, 74), (205, 190, 170),
+            (0, 140, 100), (0, 90, 190), (220, 60, 20), (250, 215, 40),
+        ],
+        dtype=np.uint8,
+    )  # fmt: skip
+
+    def __init__(self, length: int, *, size: tuple[int, int] = (64, 64), seed: int = 0, weather: str = "clear"):
+        self.length = check_length(length, "StreetScenes")
+        good = isinstance(size, tuple | list) and len(size) == 2
+        good = good and all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in size)
+        if not good or not all(16 <= side <= 2048 for side in size):
+            raise ValueError(
+                f"StreetScenes was given size={size!r}; give (height, width), each from 16 to 2048 pixels."
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ValueError(f"StreetScenes was given seed={seed!r}; give a whole number.")
+        self.size, self.seed = (int(size[0]), int(size[1])), int(seed)
+        self.weather = check_choice(weather, (*WEATHERS, "mixed"), "weather", "StreetScenes")
+        self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        index = check_index(index, self.length, "StreetScenes")
+        if index not in self._drawn:
+            self._drawn[index] = draw(self.seed, index, self.size, self.weather)
+        pixels, labels = self._drawn[index]
+        return as_image(pixels), torch.from_numpy(labels.astype(np.int64))
+
+    def __getstate__(self) -> dict:
+        # A worker process draws its own scenes: what is drawn here need not travel.
+        return {**self.__dict__, "_drawn": {}}
+
+
+def draw(seed: int, index: int, size: tuple[int, int], weather: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return scene `index` of `seed`: pixels uint8 [H, W, 3] and labels uint8 [H, W]."""
+    scene = compose(seed, index)
+    if weather == "mixed":
+        weather = WEATHERS[int(scene.weather * len(WEATHERS))]
+    scale = 4 if max(size) <= 160 else 2
+    stage = Stage(scene, light_of(scene, weather), *size, scale)
+    backdrop(stage)
+    ground(stage)
+    for thing in scene.things:
+        PAINTERS[thing.kind](stage, thing)
+    picture, labels = stage.picture()
+    lamps = [(x / scale, y / scale, radius / scale, colour) for x, y, radius, colour in stage.lamps]
+    return finish(picture, labels, scene, stage.light, lamps, stage.unit / scale), labels
