@@ -26,11 +26,10 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.T
     except IndexError:
         check_indices(target, logits.shape[1])
         raise
-    counted = target != VOID
     if weight is None:
-        mass = counted.sum().clamp_min(1)
+        mass = (target != VOID).sum().clamp_min(1)
     else:
-        mass = (weight[target.where(counted, 0)] * counted).sum()
+        mass = F.pad(weight, (0, VOID + 1 - len(weight))).take(target).sum()  # void weighs 0
         mass = mass.where(mass > 0, 1)
     return (total / mass).to(logits.dtype)
 
@@ -74,6 +73,11 @@ def check_target(logits: torch.Tensor, target: torch.Tensor) -> None:
         raise ValueError(
             f"The loss was given logits {list(logits.shape)} of {logits.dtype} where floats [N, K, …] are expected; "
             "give the network's output as it is, neither argmax nor a mask."
+        )
+    if logits.shape[1] > VOID:
+        raise ValueError(
+            f"The loss was given logits of {logits.shape[1]} classes, but has room for {VOID}, as the index {VOID} is "
+            f"void; use torch's own for more."
         )
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(

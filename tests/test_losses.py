@@ -187,5 +187,7 @@ def test_refuses_what_does_not_fit(loss):
         loss(logits, target > 0)
     with pytest.raises(ValueError, match=r"target \[3, 6, 6\], but .* to be \[3, 6, 7\]"):
         loss(logits, target[..., :-1])
+    with pytest.raises(ValueError, match="logits of 256 classes, but has room for 255"):
+        loss(torch.zeros(2, 256), torch.zeros(2).long())
     with pytest.raises(ValueError, match=r"weight \[4\] for 5 classes"):
         loss(logits, target, weight=weight[:4])
