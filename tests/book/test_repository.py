@@ -19,20 +19,6 @@ OTHER_OWNER, OTHER_NAME = "Some-Body", "another.name"
 ELSEWHERE = f"https://github.com/{OTHER_OWNER}/{OTHER_NAME}"
 
 
-def tree() -> list[Path]:
-    """Return the files of the project, as git knows them, or all of a tree without git."""
-    listing = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-    )
-    if listing.returncode == 0:
-        names = listing.stdout.split("\0")[:-1]
-        return [ROOT / name for name in names if (ROOT / name).is_file()]
-    skipped = {"_build", "build", "dist", "__pycache__", ".venv", ".git"}
-    return [path for path in ROOT.rglob("*") if path.is_file() and not skipped & set(path.parts)]
-
-
 def text_of(path: Path) -> str:
     """Return what a text file holds, and nothing for another file."""
     data = path.read_bytes()
@@ -46,10 +32,10 @@ def move(root: Path, url: str) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory):
+def copy(tmp_path_factory, project_files):
     """A copy of the tree, and a notebook with every spelling of the address in an unusual format."""
     root = tmp_path_factory.mktemp("tree") / "segen"
-    for path in tree():
+    for path in project_files:
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
@@ -80,7 +66,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_every_address_is_the_one_of_pyproject():
+def test_every_address_is_the_one_of_pyproject(project_files):
     # Any address that ends in the project's name and is not somebody else's project of that name is ours.
     patterns = [
         rf"https://github\.com/([\w.-]+/{re.escape(NAME)})(?![\w-])",
@@ -89,7 +75,7 @@ def test_every_address_is_the_one_of_pyproject():
     ]
     examples = ("https://github.com/you/segen", "https://github.com/OWNER/NAME")  # in usage texts
     places = set()
-    for path in tree():
+    for path in project_files:
         if path == Path(__file__):
             continue
         text = text_of(path)
