@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 
@@ -37,6 +38,12 @@ class Processes:
         self.accelerator = accelerator
         self.index, self.count = accelerator.process_index, accelerator.num_processes
 
+    def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple:
+        """Return model and optimiser placed on the device, joined to the other processes' and in the precision."""
+        with warnings.catch_warnings():  # `broadcast_buffers` has a new name that torch 2.6 does not know
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+            return self.accelerator.prepare(model, optimizer)
+
     def _reduce(self, number: float) -> list[float]:
         """Return the `number` of each process."""
         mine = torch.tensor([float(number)], device=self.accelerator.device)
@@ -54,9 +61,9 @@ class Processes:
             return step
         return int(min((s for s in self._reduce(step) if s >= 0), default=-1))
 
-    def mean(self, value: torch.Tensor) -> float:
-        """Return the mean of a scalar over the processes."""
-        return float(value) if self.count == 1 else float(self.accelerator.reduce(value.clone(), "mean"))
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean of a tensor over the processes."""
+        return value if self.count == 1 else self.accelerator.reduce(value.clone(), "mean")
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         """Return the sum of a tensor over the processes, on the CPU."""

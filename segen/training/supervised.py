@@ -85,7 +85,7 @@ class SupervisedTrainer(Trainer):
                 f"The dataset to evaluate has {len(data)} samples for {self.processes.count} processes; "
                 "give at least one for each."
             )
-        self.processes.share_buffers(self.models.values())
+        self._share_buffers()
         matrix, total, counted = None, 0.0, 0
         for first in range(0, len(mine), batch_size):
             images, targets = default_collate([data[i] for i in mine[first : first + batch_size]])

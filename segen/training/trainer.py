@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from segen.data.loading import batches, derive_seed
 from segen.training.averaging import update_average
-from segen.training.checkpoint import read
+from segen.training.checkpoint import Checkpoint, read
 from segen.training.running import Processes, describe, interrupts, make_accelerator, random_numbers
 
 
@@ -88,7 +88,7 @@ class Trainer:
             if name in self.averages:  # before `prepare`, which gives the model a forward of its own
                 self.averaged[name] = copy.deepcopy(model).eval().requires_grad_(False).to(self.accelerator.device)
             made = optimizer([p for p in model.parameters() if p.requires_grad], lr=self.lr[name])
-            self.models[name], self.optimizers[name] = self.accelerator.prepare(model, made)
+            self.models[name], self.optimizers[name] = self.processes.prepare(model, made)
         names = {name: type(model).__name__ for name, model in models.items()}
         self._settings = {"trainer": type(self).__name__, "models": names, "seed": self.seed, "lr": self.lr}
         self._settings |= {"optimizer": describe(optimizer), "warmup": self.warmup, "decay": decay, "clip": clip}
@@ -130,13 +130,14 @@ class Trainer:
         """
         if min(steps + 1, checkpoint_every, every) < 1:
             raise ValueError(f"{steps=}, {checkpoint_every=} and {every=} were given; use whole numbers above 0.")
-        here = {"process": self.processes.index, "processes": self.processes.count}
-        run = {"batch_size": batch_size, "samples": len(data), "every": every, "augment": describe(augment)} | here
+        run = {"batch_size": batch_size, "samples": len(data), "every": every, "augment": describe(augment)}
+        run |= {"processes": self.processes.count}
         batches(data, batch_size, processes=self.processes.count)  # refuses what does not fit, before a file is made
         with self._holding(checkpoint), interrupts() as interrupt, random_numbers(self):
             self._start(run)
-            start = {"seed": self.seed, "start": self.step_number, "num_workers": num_workers}
-            stream = batches(data, batch_size, augment=augment, **start, **here)
+            order = {"seed": self.seed, "start": self.step_number, "num_workers": num_workers}
+            share = {"process": self.processes.index, "processes": self.processes.count}
+            stream = batches(data, batch_size, augment=augment, **order, **share)
             bar = self._bar(steps, progress)
             for number in range(self.step_number, steps):
                 torch.manual_seed(derive_seed(self.seed, number, self.processes.index))
@@ -170,11 +171,10 @@ class Trainer:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that `load` needs to go on exactly from here. Raises OSError if that fails."""
-        self.processes.share_buffers(self.models.values())
         if self._checkpoint is not None and self._checkpoint.is_at(path):
             return self._save()
         with self.processes.hold(path) as held:
-            self.processes.write(held, self._state())
+            self._write(held)
 
     def load(self, path: str | os.PathLike) -> None:
         """Take over the state saved at `path`; an unfit one raises ValueError and changes nothing."""
@@ -202,6 +202,9 @@ class Trainer:
             self._save()
         for model in self.models.values():
             model.train()
+
+    def _share_buffers(self) -> None:
+        self.processes.share_buffers([*self.models.values(), *self.averaged.values()])
 
     def _bar(self, steps: int, progress: bool) -> tqdm:
         hidden = not (progress and self.processes.index == 0)
@@ -251,8 +254,8 @@ class Trainer:
 
     def _record(self, history: History, validation, bar: tqdm) -> None:
         self._check_finite()
-        self.processes.share_buffers(self.models.values())
-        values = {name: self.processes.mean(total / count) for name, (total, count) in self._sums.items()}
+        self._share_buffers()
+        values = {name: float(self.processes.mean(total / count)) for name, (total, count) in self._sums.items()}
         self._sums = {}
         for name, optimizer in self.optimizers.items():
             values["lr" if len(self.optimizers) == 1 else f"lr_{name}"] = optimizer.param_groups[0]["lr"]
@@ -264,8 +267,13 @@ class Trainer:
     def _save(self) -> None:
         if self._checkpoint is not None:
             self._check_finite()
-            self.processes.share_buffers(self.models.values())
-            self.processes.write(self._checkpoint, self._state())
+            self._write(self._checkpoint)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        """Write the one state there is: what differs between processes is made equal in them, and then saved."""
+        self._share_buffers()
+        self._sums = {name: [self.processes.mean(total), count] for name, (total, count) in self._sums.items()}
+        self.processes.write(checkpoint, self._state())
 
     def _finish(self, validation, callback, bar: tqdm, interrupt) -> History:
         """Return the history with a last record that stays out of `.history`: a longer run would not have it."""
@@ -277,7 +285,7 @@ class Trainer:
             interrupt.during(callback, self)
             self._sums, self.history = sums, pure
         bar.close()
-        self.processes.share_buffers(self.models.values())
+        self._share_buffers()
         for model in self.models.values():
             model.eval()
         if interrupt.asked and self.processes.index == 0:
