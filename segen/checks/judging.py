@@ -32,6 +32,7 @@ import numpy as np
 import torch
 
 SECONDS = 5.0  # what an answer may take for all its cases together
+SHOWN = 16  # a tensor of so many numbers is shown whole
 NOT_STARTED, WRONG, RIGHT = "not started", "wrong", "right"
 _SIGNS = {NOT_STARTED: "○", WRONG: "✗", RIGHT: "✓"}
 _COLOURS = {NOT_STARTED: "#888888", WRONG: "#d55e00", RIGHT: "#009e73"}
@@ -96,7 +97,8 @@ class Exercise:
     def __call__(self, answer: Callable) -> None:
         """Judge `answer`, keep the progress and show the verdict: not started, wrong or right."""
         try:
-            self._show(self._count(self.judge(answer), answer))
+            tries = read_progress().get(self.chapter, {}).get(self.name, {}).get("tries", 0)
+            self._show(self._count(self.judge(answer, seed=tries), answer))
         except Exception as error:  # a defect of ours must not look like the reader's
             print(f"? {self.name}: the check itself failed with {type(error).__name__}: {error}")
 
@@ -222,20 +224,29 @@ def _agree(got: Any, expected: Any) -> str | None:
         whole = isinstance(got, int | np.integer) and not isinstance(got, bool)
         whole = whole or (isinstance(got, torch.Tensor) and got.ndim == 0 and not got.is_floating_point())
         return None if whole and int(got) == expected else ("" if whole else " (not a whole number)")
-    if isinstance(got, np.ndarray):
-        got = torch.from_numpy(np.ascontiguousarray(got))
-    if not isinstance(got, torch.Tensor):
-        return " (not a tensor)"
+    got = _as_tensor(got)
+    if got is None:
+        return " (not a tensor of numbers)"
     if got.shape != expected.shape:
         return " (another shape)"
-    got = got.detach().cpu()
     tolerance = 1e-4 if got.dtype not in (torch.float16, torch.bfloat16) else 2e-2
     got, expected = got.to(torch.float64), expected.to(torch.float64)
     near = torch.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
     if near.all():
         return None
+    if got.numel() <= SHOWN:
+        return ""
     place = tuple(torch.nonzero(~near)[0].tolist())
     return f": at {list(place)} {expected[place]:.4g} was expected and {got[place]:.4g} came"
+
+
+def _as_tensor(value: Any) -> torch.Tensor | None:
+    """Return a tensor or array of real numbers as a dense tensor on the CPU, and anything else as None."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return torch.from_numpy(np.ascontiguousarray(value))
+    if not isinstance(value, torch.Tensor) or value.is_complex() or value.is_quantized:
+        return None
+    return value.detach().to_dense().cpu()
 
 
 def _fits(came: Any, mistake: Any) -> bool:
@@ -247,7 +258,8 @@ def _fits(came: Any, mistake: Any) -> bool:
     if isinstance(came, type | BaseException):
         return False
     if callable(mistake):
-        return isinstance(came, torch.Tensor) and bool(mistake(came))
+        tensor = _as_tensor(came)
+        return tensor is not None and bool(mistake(tensor))
     return _agree(came, mistake) is None
 
 
@@ -257,9 +269,9 @@ def _copied(value: Any, strided: bool) -> Any:
         return value
     if not strided or value.ndim == 0:
         return value.clone()
-    wide = value.new_zeros(*value.shape[:-1], 2 * value.shape[-1])
-    wide[..., ::2] = value
-    return wide[..., ::2]
+    wide = value.new_zeros(*value.shape[:-1], 2 * value.shape[-1] + 1)
+    wide[..., :-1:2] = value
+    return wide[..., :-1:2]
 
 
 def _unchanged(before: Any, after: Any) -> bool:
@@ -268,14 +280,12 @@ def _unchanged(before: Any, after: Any) -> bool:
 
 def _short(value: Any) -> str:
     """Return `value` on one line: the numbers of a small tensor, the shape of a large one."""
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        value = torch.from_numpy(np.ascontiguousarray(value))
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, np.ndarray | torch.Tensor):
         shape = "×".join(map(str, value.shape)) or "scalar"
-        kind = str(value.dtype).removeprefix("torch.")
-        if value.numel() > 16 or value.is_complex():
-            return f"tensor {shape} {kind}"
-        return f"tensor {shape} {_numbers(value.detach().cpu().tolist())}"
+        numbers = _as_tensor(value)
+        if numbers is None or numbers.numel() > SHOWN:
+            return f"tensor {shape} {str(value.dtype).removeprefix('torch.')}"
+        return f"tensor {shape} {_numbers(numbers.tolist())}"
     if callable(value):
         return f"<{getattr(value, '__name__', type(value).__name__)}>"
     try:
