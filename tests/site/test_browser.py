@@ -125,9 +125,7 @@ def test_formulas_are_set_without_a_network(visit, name):
 def test_a_wrong_formula_would_be_found(visit):
     browser = visit("book/appendix/notation.html")
     with added(browser, r"<span class='math'>\(\notacommand{x}\)</span>"):
-        browser.execute_async_script(
-            "MathJax.typesetPromise([document.getElementById('control')]).then(arguments[0])"
-        )
+        browser.execute_async_script("MathJax.typesetPromise([document.getElementById('control')]).then(arguments[0])")
         assert browser.find_elements("css selector", f"#control {MISSET}")
 
 
@@ -178,7 +176,10 @@ return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibilit
               return [(Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05), e.textContent.trim().slice(0, 40)]; })
   .sort((a, b) => a[0] - b[0]).slice(0, 3);
 """
-TEXT = "article :is(p, li, td, th, h1, h2, h3, summary, code, a:not(.headerlink)), .bd-sidebar-primary a, article .highlight span"
+TEXT = (
+    "article :is(p, li, td, th, h1, h2, h3, summary, code, a:not(.headerlink)), "
+    "article .highlight span, .bd-sidebar-primary a"
+)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
