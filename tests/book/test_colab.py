@@ -123,7 +123,7 @@ def need_index(python: Path, variables: dict[str, str], folder: Path) -> None:
     """Skip with a sentence where pip reaches no index; CI has one, so there the test goes on and says what failed."""
     probe = [python, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "--timeout", "15"]
     asked = subprocess.run([*probe, "-d", folder / "probe", "torchmetrics"], env=variables, capture_output=True)
-    if asked.returncode != 0 and not os.environ.get("CI"):
+    if asked.returncode != 0 and not (os.environ.get("CI") or os.environ.get("SEGEN_NO_SKIP")):
         pytest.skip("pip reaches no package index, so a set-up cell cannot be tried; connect and run this again.")
 
 
