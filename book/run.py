@@ -158,6 +158,7 @@ def execute(notebook: nbformat.NotebookNode, timeout: int) -> tuple[float, float
             notebook,
             timeout=timeout,
             kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],
             record_timing=False,
             store_widget_state=False,
             resources={"metadata": {"path": folder}},

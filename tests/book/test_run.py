@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "book" / "run.py"
 
 
-def write(path: Path, *sources: str, tags: tuple[str, ...] = (), ids: bool = True) -> Path:
+def write(path: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
     """Write a notebook of code cells, as an editor would."""
     cells = [nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}) for source in sources]
     for number, cell in enumerate(cells):
