@@ -165,7 +165,8 @@ def colour(mask: torch.Tensor, palette: torch.Tensor | np.ndarray) -> torch.Tens
             f"A mask was given as {given} where integers [N, H, W] or [H, W] are expected; "
             "of logits [N, K, H, W] give logits.argmax(1)."
         )
-    indices, colours = mask.detach().cpu().long(), torch.as_tensor(palette).cpu()
+    indices = mask.detach().cpu().long()
+    colours = palette.cpu() if isinstance(palette, torch.Tensor) else torch.from_numpy(np.array(palette))
     if colours.ndim != 2 or colours.shape[1] != 3 or colours.dtype != torch.uint8:
         raise ValueError(
             f"The palette was given as {list(colours.shape)} of {colours.dtype}; give uint8 [K, 3], as .palette is."

@@ -14,6 +14,7 @@ from PIL import Image
 from segen import show
 
 PALETTE = np.array([[70, 130, 180], [128, 64, 128], [220, 20, 60]], np.uint8)
+PALETTE.flags.writeable = False
 CLASSES = ("sky", "road", "sign")
 
 
