@@ -113,7 +113,12 @@ def test_odd_results_are_refused_and_never_raise(double):
         yield 2 * x
 
     odd = [None, ..., "x", [], {}, Spiteful(), 2, float("nan"), np.array(["a"], dtype=object), torch.zeros(0)]
-    odd += [torch.zeros(1, 3, dtype=torch.complex64), torch.zeros(1, 3).to_sparse(), np.zeros((1, 3), "U1")]
+    odd += [
+        torch.zeros(1, 3, dtype=torch.complex64),
+        torch.zeros(1, 3).to_sparse(),
+        torch.zeros(1, 3, device="meta"),
+        np.zeros((1, 3), "U1"),
+    ]
     for result in odd:
         assert double.judge(lambda x, result=result: [x, result][1]).state == WRONG
     assert double.judge(generator).state == WRONG
@@ -224,7 +229,7 @@ def test_an_endless_loop_is_stopped(double, monkeypatch, answer, thread):
     else:
         verdicts.append(double.judge(answer))
     assert "It was stopped after 0.3 seconds" in verdicts[0].says
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarms")
