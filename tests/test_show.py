@@ -66,7 +66,7 @@ def test_masks_are_drawn_in_their_colours_and_void_in_none_of_them():
 
 def test_the_legend_names_the_classes():
     mask = torch.zeros(2, 8, 8, dtype=torch.long)
-    figure = show.masks(mask, torch.from_numpy(PALETTE), classes=CLASSES)
+    figure = show.masks(mask, torch.from_numpy(PALETTE.copy()), classes=CLASSES)
     assert [t.get_text() for t in figure.legends[0].get_texts()] == list(CLASSES)
     mask[0, 0, 0] = 255
     figure = show.overlay(torch.zeros(2, 3, 8, 8), mask, PALETTE, classes=CLASSES)
