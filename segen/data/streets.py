@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from segen.data.common import as_image, check_choice, check_index, check_length
+from segen.data.streets_cars import car
 from segen.data.streets_drawing import Stage, backdrop, ground
 from segen.data.streets_houses import house, terrace
 from segen.data.streets_layout import compose
-from segen.data.streets_objects import car, hedge, person, sign, tree
+from segen.data.streets_objects import hedge, person, sign, tree
 from segen.data.streets_weather import finish, light_of
 
 WEATHERS = ("clear", "rain", "fog", "night")
@@ -35,8 +36,8 @@ class StreetScenes(torch.utils.data.Dataset):
     classes = ("sky", "building", "road", "pavement", "vegetation", "car", "pedestrian", "sign")
     palette = np.array(
         [
-            (150, 205, 240), (150, 110, 100), (62, 62, 74), (205, 190, 170),
-            (0, 140, 100), (0, 90, 190), (220, 60, 20), (250, 215, 40),
+            (158, 230, 255), (152, 108, 164), (54, 32, 74), (228, 234, 200),
+            (22, 154, 109), (36, 69, 173), (188, 52, 0), (237, 193, 74),
         ],
         dtype=np.uint8,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from math import exp
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from segen.data.streets_layout import FAR, Scene, Thing
+from segen.data.streets_layout import FAR, Scene
 from segen.data.streets_weather import Colour, Light, mix, noise, sky
 
 SKY, BUILDING, ROAD, PAVEMENT, VEGETATION, CAR, PEDESTRIAN, SIGN = range(8)
@@ -61,22 +61,18 @@ class Stage:
         light = self.light
         clear = exp(-light.density * z)
         beam = 0.75 / (1 + (z / 9) ** 2) if self.night else 0.0
-        out = []
-        for c in range(3):
-            shine = light.ambient[c] + facing * light.sun[c] + beam
-            value = colour[c] * (shine + (1 - shine) * glow)
-            out.append(light.haze[c] + (value - light.haze[c]) * clear)
-        return out[0], out[1], out[2]
+        (ar, ag, ab), (sr, sg, sb), (hr, hg, hb) = light.ambient, light.sun, light.haze
+        ar, ag, ab = ar + facing * sr + beam, ag + facing * sg + beam, ab + facing * sb + beam
+        if glow:
+            ar, ag, ab = ar + (1 - ar) * glow, ag + (1 - ag) * glow, ab + (1 - ab) * glow
+        r = hr + (colour[0] * ar - hr) * clear
+        g = hg + (colour[1] * ag - hg) * clear
+        b = hb + (colour[2] * ab - hb) * clear
+        return r if r < 255 else 255, g if g < 255 else 255, b if b < 255 else 255
 
     def paint(self, points: list, colour: Colour, label: int) -> None:
         """Fill a polygon of canvas points with a finished colour."""
-        ink = (
-            min(255, max(0, int(colour[0]))),
-            min(255, max(0, int(colour[1]))),
-            min(255, max(0, int(colour[2]))),
-            label,
-        )
-        self.draw.polygon(points, fill=ink)
+        self.draw.polygon(points, (int(colour[0]), int(colour[1]), int(colour[2]), label))
 
     def face(self, corners: list, colour: Colour, z: float, facing: float, label: int) -> None:
         """Fill a polygon of points in metres, lit and veiled."""
@@ -107,10 +103,11 @@ class Stage:
 def backdrop(stage: Stage) -> None:
     """Paint the sky, and the houses and trees of the far end of the town."""
     scene, r = stage.scene, stage.scene.dice
-    coarse = stage.scale if stage.scale < 4 else stage.scale // 2
-    size = (stage.height // coarse, stage.width // coarse)
-    heaven = sky(scene, stage.light, *size, stage.unit / coarse)
-    heaven = heaven.resize((stage.width, stage.height), Image.Resampling.BILINEAR)
+    # A sky is soft: it is computed small, only above the horizon, and made large.
+    shrink, low = 72 / max(stage.height, stage.width), min(stage.height, max(1, int(stage.row) + 2))
+    small = (max(4, round(low * shrink)), max(8, round(stage.width * shrink)))
+    heaven = sky(scene, stage.light, *small, scene.horizon + stage.height / 2 / stage.unit, stage.unit * shrink)
+    heaven = heaven.resize((stage.width, low), Image.Resampling.BILINEAR)
     heaven.putalpha(SKY)
     stage.canvas.paste(heaven)
     x = -200.0
@@ -120,6 +117,9 @@ def backdrop(stage: Stage) -> None:
         colour = WALLS[(i * 3 + int(9 * r[14])) % len(WALLS)]
         z = FAR + 30 * tall
         top = 5 + 26 * tall * tall
+        if stage.at(x + 1.2 * wide, 0, z)[0] < 0 or stage.at(x, 0, z)[0] > stage.width:
+            x += wide
+            continue
         if tall < 0.4:
             stage.face([(x, 0, z), (x + wide * 0.2, 5, z), (x + wide * 0.5, 8 + 6 * tall, z), (x + wide, 6, z),
                         (x + wide * 1.2, 0, z)], (86, 112, 70), z, 0.4, VEGETATION)  # fmt: skip
@@ -214,15 +214,16 @@ def _markings(stage: Stage, asphalt: Colour) -> None:
 def _lay_light(stage: Stage) -> None:
     """Multiply the ground by its texture, its shadows and the lamps' light, and veil it by haze."""
     scene, light, r = stage.scene, stage.light, stage.scene.dice
-    top = max(0, int(stage.row) // 2 * 2)
-    if top >= stage.height - 2:
+    step = stage.scale  # the light is computed for each pixel of the picture, not of the canvas
+    top = max(0, int(stage.row) // step * step)
+    if top >= stage.height:
         return
     canvas = np.asarray(stage.canvas)[top:]
-    labels = canvas[::2, ::2, 3]
+    labels = canvas[::step, ::step, 3]
     height, width = labels.shape
-    v = (np.arange(height, dtype=np.float32)[:, None] * 2 + 1 + top) - np.float32(stage.row)
-    z = np.float32(stage.focal * scene.eye) / np.maximum(v, 0.5)
-    u = np.arange(width, dtype=np.float32)[None, :] * 2 + 1 - np.float32(stage.column)
+    v = ((np.arange(height, dtype=np.float32)[:, None] + 0.5) * step + top) - np.float32(stage.row)
+    z = np.float32(stage.focal * scene.eye) / np.maximum(v, step / 4)
+    u = (np.arange(width, dtype=np.float32)[None, :] + 0.5) * step - np.float32(stage.column)
     x = u * z / np.float32(stage.focal) + np.float32(scene.ego) - np.float32(scene.bend) * z * z
     texture, near = noise(), 1 / (1 + (z / 9) ** 2)
     zi, shift = z + np.float32(256 * r[26]), np.float32(100 + 99 * r[27])
@@ -235,23 +236,28 @@ def _lay_light(stage: Stage) -> None:
     factor -= 0.16 * joint * near * (labels == PAVEMENT)
     factor += 0.10 * grain * (labels == VEGETATION)
     shade = np.asarray(_shadows(stage, top, height, width), dtype=np.float32) / 255
-    dark = light.shadow * 0.85
-    rgb = np.empty((height, width, 3), np.float32)
+    dark = min(1.0, light.shadow * 1.6)
     sun = scene.sun[1]
     beam = 0.0
     if stage.night:
         beam = 0.95 / (1 + (z / 8) ** 2) * np.clip(1.25 - np.abs(x - scene.ego) / (1.2 + 0.35 * z), 0.05, 1)
         beam = beam + _pools(stage, x, z)
+    # In whole numbers, 128 meaning 1, since the canvas is large; the label's channel is multiplied by 1.
+    times = np.full((height, width, 4), 128, np.uint8)
     clear = np.exp(-light.density * np.minimum(z, 500))
     for c in range(3):
         tint = (1.04, 1.0, 0.86)[c]
-        shine = light.ambient[c] + light.sun[c] * sun * (1 - shade * (dark > 0)) + beam * tint
-        rgb[..., c] = factor * (1 - 0.45 * shade * (dark == 0)) * (1 - 0.25 * shade * (dark > 0)) * shine
-    veil = np.repeat((1 - clear)[..., None] * np.array(light.haze, np.float32), 2, 0)[: canvas.shape[0]]
-    rgb = np.repeat(np.repeat(rgb * clear[..., None], 2, 0), 2, 1)[: canvas.shape[0], : canvas.shape[1]]
-    lit = canvas.copy()
-    lit[..., :3] = np.clip(canvas[..., :3] * rgb + veil, 0, 255)
-    stage.canvas.paste(Image.fromarray(lit), (0, top))
+        shine = light.ambient[c] + beam * tint
+        if light.shadow:
+            shine = (shine + light.sun[c] * sun * (1 - dark * shade)) * (1 - 0.12 * shade)
+        else:
+            shine = (shine + light.sun[c]) * (1 - 0.45 * shade)
+        times[..., c] = np.minimum(factor * shine * (128 * clear), 255)
+    veil = np.zeros((height, 1, 4), np.uint16)
+    veil[..., :3] = (1 - clear)[..., None] * np.array(light.haze, np.float32)
+    times = np.repeat(np.repeat(times, step, 0), step, 1)
+    lit = (canvas * times.astype(np.uint16) >> 7) + np.repeat(veil, step, 0)
+    stage.canvas.paste(Image.fromarray(np.minimum(lit, 255).astype(np.uint8)), (0, top))
 
 
 def _pools(stage: Stage, x: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -263,8 +269,8 @@ def _pools(stage: Stage, x: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _shadows(stage: Stage, top: int, height: int, width: int) -> Image.Image:
-    """Return the shadows on the ground, soft, as grey levels at half the canvas's resolution."""
-    mask = Image.new("L", (width // 2, height // 2))
+    """Return the shadows on the ground, soft, as grey levels at the picture's size."""
+    mask = Image.new("L", (stage.width // 4 + 1, (stage.height - top) // 4 + 1))
     draw = ImageDraw.Draw(mask)
     sx, sy, sz = stage.scene.sun
     dx, dz = -sx / sy, -sz / sy
@@ -288,11 +294,10 @@ def _shadows(stage: Stage, top: int, height: int, width: int) -> Image.Image:
     for thing in things:
         x, z = thing.x, thing.z
         if thing.kind == "car" and z < 45:
-            fx, fz = thing.across
-            w, l = (2.2, 1.0) if fx * fx > 0.5 else (1.0, 2.3)
+            w, long = (2.2, 1.0) if thing.across[0] ** 2 > 0.5 else (1.0, 2.3)
             for lift in (0.0, 0.7, 1.25) if strong else (0.0,):
                 a, b = x + dx * lift, z + dz * lift
-                sweep([(a - w, b - l), (a + w, b - l), (a + w, b + l), (a - w, b + l)], 235)
+                sweep([(a - w, b - long), (a + w, b - long), (a + w, b + long), (a - w, b + long)], 250)
         elif thing.kind == "person" and z < 30:
             h = thing.size[0]
             if strong:
@@ -316,5 +321,6 @@ def _shadows(stage: Stage, top: int, height: int, width: int) -> Image.Image:
         elif thing.kind == "hedge" and strong:
             far, h = thing.size
             sweep([(x, z), (x, far), (x + dx * h, far + dz * h), (x + dx * h, z + dz * h)], 190)
-    soft = mask.filter(ImageFilter.GaussianBlur(max(0.5, stage.unit / 360)))
-    return soft.resize((width, height), Image.Resampling.BILINEAR)
+    soft = mask.filter(ImageFilter.GaussianBlur(max(0.5, stage.unit / 420)))
+    box = (0, 0, stage.width / 4, (stage.height - top) / 4)
+    return soft.resize((width, height), Image.Resampling.BILINEAR, box)

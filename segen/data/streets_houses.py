@@ -16,13 +16,13 @@ def house(stage: Stage, thing: Thing) -> None:
     back, top = x + side * depth, floors * STOREY + 0.5
     wall = mix(WALLS[int(r[5] * len(WALLS))], (150, 146, 140), 0.3 * r[6])
     roof = ROOFS[int(r[7] * len(ROOFS))]
-    pitched = r[8] < 0.55
+    pitched = r[8] < 0.55 and depth < 20
     ridge = top + 2.6 + r[9]
     gable = stage.facing(0, 0, -1)
     front = stage.facing(-side, 0, 0)
     middle = (x + (x + side * min(depth, 11.0))) / 2
     if thing.z > NEAR + 0.5:
-        if pitched and depth < 20:
+        if pitched:
             stage.face([(x, top, near), (middle, ridge, near), (back, top, near)], wall, near, gable, BUILDING)
         _wall(stage, (x, near), (back, near), top, wall, gable, r, False)
     if pitched:
@@ -68,12 +68,31 @@ def _wall(
     pixels = abs(right - left) / columns
     at, tone, paint = stage.at, stage.tone, stage.paint
 
+    focal, row, eye = stage.focal, stage.row + 65536.5, stage.scene.eye
+    edges: dict[float, tuple[int, float]] = {}  # a share of the wall's length to its column and scale
+
     def across(s: float) -> tuple[float, float]:
         return xa + (xb - xa) * s, za + (zb - za) * s
 
+    def edge(s: float) -> tuple[int, float]:
+        if s not in edges:
+            x, z = across(s)
+            edges[s] = at(x, 0, z)[0], focal / max(z, NEAR)
+        return edges[s]
+
     def panel(s0: float, s1: float, y0: float, y1: float, colour: Colour) -> None:
-        (x0, z0), (x1, z1) = across(s0), across(s1)
-        paint([at(x0, y0, z0), at(x0, y1, z0), at(x1, y1, z1), at(x1, y0, z1)], colour, BUILDING)
+        (u0, f0), (u1, f1) = edge(s0), edge(s1)
+        y0, y1 = y0 - eye, y1 - eye
+        paint(
+            (
+                (u0, int(row - f0 * y0) - 65536),
+                (u0, int(row - f0 * y1) - 65536),
+                (u1, int(row - f1 * y1) - 65536),
+                (u1, int(row - f1 * y0) - 65536),
+            ),
+            colour,
+            BUILDING,
+        )
 
     # The wall in upright strips, each with the haze of its own distance.
     strips = columns if pixels > 12 and stage.light.density > 0.01 else 1 + (pixels > 12)
@@ -81,7 +100,7 @@ def _wall(
         z = za + (zb - za) * (i + 0.5) / strips
         panel(i / strips, (i + 1) / strips, 0, top, tone(wall, z, facing))
     trim = tone(mix(wall, (236, 230, 220), 0.55), middle, facing)
-    if pixels > 3:
+    if pixels > 5:
         panel(0, 1, top - 0.35, top, trim)
         panel(0, 1, 0, 0.5, tone(mix(wall, (52, 48, 46), 0.45), middle, facing))
     glass = mix((46, 56, 68), (86, 104, 122), r[12])
@@ -89,15 +108,17 @@ def _wall(
     low, high = 0.95, 0.95 + 1.25 + 0.4 * r[13]
     margin = 0.2 + 0.1 * r[14]
     first = 1 if shop else 0
-    if pixels < 8:
-        if pixels < 2.5 and floors < 2:
+    if pixels < 17:
+        if pixels < 3:
             return
         for floor in range(first, floors):
             panel(0.03, 0.97, floor * STOREY + low, floor * STOREY + high, pane)
-        if pixels > 2.5:
+        if pixels > 4:
             pier = tone(wall, middle, facing)
             for i in range(columns + 1):
                 s = i / columns
+                if not -20 < edge(s)[0] < stage.width + 20:
+                    continue
                 panel(max(0, s - margin / columns), min(1, s + margin / columns), first * STOREY, top - 0.4, pier)
         if stage.night:
             for i in range(2):
@@ -105,7 +126,7 @@ def _wall(
                 y = floor * STOREY
                 panel(s + margin / columns, s + (1 - margin) / columns, y + low, y + high, (230, 178, 92))
     else:
-        _windows(stage, across, panel, (xa, za, xb, zb), (first, floors, columns), (low, high, margin),
+        _windows(stage, edge, across, panel, (xa, za, xb, zb), (first, floors, columns), (low, high, margin),
                  glass, trim, r, pixels)  # fmt: skip
     if shop:
         _shop(stage, across, panel, columns, r, pixels, facing)
@@ -116,27 +137,27 @@ def _wall(
         panel(s - 0.55 / length, s + 0.55 / length, 0, 2.3, door)
 
 
-def _windows(stage, across, panel, ends, counts, heights, glass, trim, r, pixels) -> None:
+def _windows(stage, edge, across, panel, ends, counts, heights, glass, trim, r, pixels) -> None:
     """Draw windows one by one: frame, glass, the sky's reflection, and at night the light behind some."""
     first, floors, columns = counts
     low, high, margin = heights
-    fine, tone = pixels > 16, stage.tone
+    fine, tone = pixels > 28, stage.tone
     lit_share = 0.42 if stage.night else 0.06 if stage.lit else 0.0
     bright = mix(glass, stage.light.haze, 0.55)
     for i in range(columns):
         s0, s1 = (i + margin) / columns, (i + 1 - margin) / columns
         z = across((s0 + s1) / 2)[1]
-        column = stage.at(*[(a := across(s0))[0], 0, a[1]])[0], stage.at(*[(b := across(s1))[0], 0, b[1]])[0]
-        if max(column) < 0 or min(column) > stage.width:
+        u0, u1 = edge(s0)[0], edge(s1)[0]
+        if max(u0, u1) < 0 or min(u0, u1) > stage.width:
             continue
-        edge = 0.06 * (s1 - s0)
+        bar = 0.06 * (s1 - s0)
         dark, sheen = tone(glass, z, 0.25), tone(bright, z, 0.4)
         for floor in range(first, floors):
             y = floor * STOREY
             number = r[18 + (i * 5 + floor * 7) % 20]
             lamp = (number * 7.3 + 0.37 * i + 0.61 * floor) % 1 < lit_share
             if fine:
-                panel(s0 - edge * 2, s1 + edge * 2, y + low - 0.14, y + high + 0.1, trim)
+                panel(s0 - bar * 2, s1 + bar * 2, y + low - 0.14, y + high + 0.1, trim)
             if lamp:
                 glow = mix((255, 206, 120), (196, 132, 64), number)
                 panel(s0, s1, y + low, y + high, tone(glow, z, 0, 0.92))
@@ -146,7 +167,7 @@ def _windows(stage, across, panel, ends, counts, heights, glass, trim, r, pixels
                 panel(s0, s1, y + low + (high - low) * share, y + high, sheen)
             if fine:
                 half = (s0 + s1) / 2
-                panel(half - edge, half + edge, y + low, y + high, trim)
+                panel(half - bar, half + bar, y + low, y + high, trim)
             if fine and number < 0.25:  # a blind or a curtain
                 blind = tone(mix((224, 214, 196), (170, 120, 100), r[19]), z, 0.3, 0.3 if lamp else 0.0)
                 panel(s0, s1, y + high - (high - low) * (0.3 + number), y + high, blind)
@@ -161,19 +182,19 @@ def _shop(stage, across, panel, columns, r, pixels, facing) -> None:
     panel(0.02, 0.98, 0, 3.0, tone(mix(paint, (40, 36, 34), 0.4), z, facing))
     glass = (236, 196, 130) if stage.lit else (66, 74, 82)
     panel(0.05, 0.95, 0.55, 2.35, tone(glass, z, 0.3, inside))
-    if pixels > 5:
+    if pixels > 8:
         if not stage.night:
             panel(0.05, 0.95, 1.5, 2.35, tone(mix((96, 110, 122), stage.light.haze, 0.3), z, 0.3, inside))
         for i in range(1, columns):
             s = i / columns
             panel(s - 0.05 / columns, s + 0.05 / columns, 0.3, 2.4, tone(mix(paint, (30, 30, 30), 0.3), z, facing))
     panel(0.01, 0.99, 2.4, 3.05, tone(paint, z, facing, inside * 0.4))
-    if pixels > 5:
+    if pixels > 8:
         panel(0.3, 0.7, 2.6, 2.85, tone((240, 232, 210), z, facing, inside * 0.4))
     (xa, za), (xb, zb) = across(0.04), across(0.96)
     if r[18] < 0.5 and xa == xb and pixels > 3:
         out = -1.3 if xa > 0 else 1.3
-        count = 7 if pixels > 9 else 1
+        count = 7 if pixels > 14 else 1
         for i in range(count):
             z0, z1 = za + (zb - za) * i / count, za + (zb - za) * (i + 1) / count
             cloth = (240, 234, 220) if i % 2 else paint

@@ -21,13 +21,16 @@ class Dice:
         key = np.array([seed % 2**64, index], dtype=np.uint64)
         self._bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, 0x5EE7], dtype=np.uint64))
         self._numbers: list[float] = []
+        self._used = 0
 
     def many(self, count: int) -> list[float]:
         """Return the next `count` numbers."""
-        while len(self._numbers) < count:
-            self._numbers += ((self._bits.random_raw(1024) >> np.uint64(11)) * 2.0**-53).tolist()
-        taken, self._numbers = self._numbers[:count], self._numbers[count:]
-        return taken
+        if self._used + count > len(self._numbers):
+            self._numbers = self._numbers[self._used :]
+            self._numbers += ((self._bits.random_raw(1536) >> np.uint64(11)) * 2.0**-53).tolist()
+            self._used = 0
+        self._used += count
+        return self._numbers[self._used - count : self._used]
 
     def between(self, low: float, high: float) -> float:
         """Return one number in [low, high)."""
@@ -86,14 +89,14 @@ def compose(seed: int, index: int) -> Scene:
     dice = Dice(seed, index)
     weather = dice.between(0, 1)
     hand = 1 if dice.chance(0.6) else -1
-    half = dice.pick((3.4, 4.2, 4.8, 5.4))
-    ego = hand * half * dice.between(-0.05, 0.6)
+    half = dice.pick((3.2, 3.8, 4.4, 5.0))
+    ego = hand * half * dice.between(0.25, 0.7)
     kind = dice.pick(("straight", "straight", "straight", "crossing", "crossing", "left", "right", "end"))
     corner = dice.between(15, 34)
     gap, none = (corner, corner + dice.between(7, 9)), (0.0, 0.0)
     gaps = (gap if kind in ("crossing", "left") else none, gap if kind in ("crossing", "right") else none)
     end = dice.between(32, 55) if kind == "end" else FAR
-    zebra = dice.between(8.5, 13) if dice.chance(0.4) else 0.0
+    zebra = dice.between(6.8, 10.5) if dice.chance(0.4) else 0.0
     if zebra and kind in ("crossing", "left", "right"):
         zebra = min(zebra, corner - 4.5)
     side, up, ahead = dice.between(0.45, 1.0), dice.between(0.55, 1.0), dice.between(-0.55, 0.75)
@@ -230,10 +233,10 @@ def _drive(scene: Scene, dice: Dice) -> None:
     stop = scene.end - 14 if scene.end < FAR else 80.0
     openings = [gap for gap in scene.gaps if gap[1]]
     for side in (-1, 1):
-        parked = scene.half > 4 and dice.chance(0.5)
+        parked = scene.half > 3.5 and dice.chance(0.5)
         lane = side * ((scene.half - 2.0) / 2 if parked else scene.half / 2)
         away = 1 if side == scene.hand else -1
-        z = dice.between(7.5, 26)
+        z = dice.between(6, 13)
         while z < stop:
             body, numbers = dice.pick(BODIES), dice.many(16)
             free = not scene.zebra or z + 5.5 < scene.zebra or z > scene.zebra + 3.4
@@ -242,9 +245,9 @@ def _drive(scene: Scene, dice: Dice) -> None:
                 lean = 0.06 * (numbers[1] - 0.5)
                 thing = Thing("car", x, z + 2.2, z + 2.2, body, (lean, float(away)), dice=numbers)
                 scene.things.append(thing)
-            z += dice.between(9, 34)
+            z += dice.between(8, 30)
         z = dice.between(5, 14)
-        while parked and z < stop:
+        while parked and z < min(stop, 38):
             body, numbers = dice.pick(BODIES), dice.many(16)
             free = not scene.zebra or z + 6 < scene.zebra or z > scene.zebra + 4
             free = free and all(z + 6 < start or z > last + 1 for start, last in openings)
@@ -270,16 +273,16 @@ def _drive(scene: Scene, dice: Dice) -> None:
 def _nearest(scene: Scene, x: float) -> float:
     """Return the least z from which something at `x` is inside a square picture."""
     offset = x - scene.ego
-    room = 0.42 - scene.pan if offset > 0 else 0.42 + scene.pan
+    room = 0.45 - scene.pan if offset > 0 else 0.45 + scene.pan
     return max(5.6, abs(offset) * scene.focal / room)
 
 
 def _put_signs(scene: Scene, dice: Dice) -> None:
     """Put one to three signs at the kerbs, near enough to be read."""
     for number in range(3):
-        side, numbers = (scene.hand if dice.chance(0.75) else -scene.hand), dice.many(12)
+        side, numbers = (scene.hand if dice.chance(0.85) else -scene.hand), dice.many(12)
         x = side * (scene.half + 0.35 + 0.35 * numbers[0])
-        z = _nearest(scene, x) + dice.between(0.2, 3.0 + 2.5 * number)
+        z = _nearest(scene, x) + dice.between(0.2, 2.0 + 2.0 * number)
         style = dice.pick(SHAPES)
         if numbers[1] < (0.97, 0.7, 0.4)[number] and not any(
             thing.kind == "sign" and abs(thing.z - z) < 1 for thing in scene.things
@@ -292,20 +295,20 @@ def _walk(scene: Scene, dice: Dice) -> None:
     """Put people on the pavements, on the zebra crossing, and a few on their way across the road."""
     cars = [thing for thing in scene.things if thing.kind == "car"]
     inner, outer = scene.half + scene.verge + 0.4, scene.half + scene.verge + scene.walk - 0.4
-    for number in range(2 + int(dice.between(0, 4.5))):
+    for number in range(3 + int(dice.between(0, 4.0))):
         numbers, where = dice.many(32), dice.between(0, 1)
-        side = dice.pick((-1, 1))
+        side = scene.hand if dice.chance(0.85) else -scene.hand
         facing = (0.0, dice.pick((-1.0, 1.0)))
-        if scene.zebra and where < 0.55:
+        if scene.zebra and where < 0.5:
             x, z = dice.between(-scene.half, scene.half), scene.zebra + dice.between(0.4, 2.4)
             facing = (dice.pick((-1.0, 1.0)), 0.0)
-        elif where < 0.25:
+        elif where < 0.36:
             x = dice.between(-scene.half, scene.half)
-            z = _nearest(scene, x) + dice.between(0.5, 7)
+            z = _nearest(scene, x) + dice.between(0.1, 4)
             facing = (dice.pick((-1.0, 1.0)), 0.0)
         else:
-            x = side * dice.between(inner, outer)
-            z = _nearest(scene, x) + dice.between(0, 5.0 if number < 4 else 14.0)
+            x = side * dice.between(inner, min(outer, inner + 1.7))
+            z = _nearest(scene, x) + dice.between(0, 2.5 if number < 4 else 9.0)
             if dice.chance(0.2):
                 facing = (dice.pick((-1.0, 1.0)), 0.0)
         blocked = any(abs(car.x - x) < 1.5 and abs(car.z - z) < 3.2 for car in cars)

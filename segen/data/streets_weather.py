@@ -48,13 +48,14 @@ def light_of(scene: Scene, weather: str) -> Light:
         haze = (26 + 16 * r[0], 27 + 10 * r[0], 46 + 12 * r[1])
         return Light(weather, (0.02,) * 3, (0.16, 0.18, 0.27), haze, 0.010, (7, 9, 24), 0.0, 0.3)
     warm = r[1] * r[1]  # low sun now and then
-    strength = 0.62 if r[0] < 0.7 else 0.3  # a quarter of the days have a veiled sun
+    strength = 0.62 if r[0] < 0.68 else 0.3  # a third of the days have a veiled sun
     sun = mix((strength * 1.05, strength, strength * 0.92), (strength * 1.25, strength * 0.9, strength * 0.6), warm)
-    ambient = mix((0.52, 0.56, 0.63), (0.50, 0.49, 0.58), warm)
+    ambient = mix((0.58, 0.62, 0.69), (0.56, 0.54, 0.62), warm)
     zenith = mix((64 + 40 * r[2], 124 + 30 * r[2], 208), (92, 118, 178), warm)
     haze = mix((198, 214, 230), (244, 206, 166), warm)
     if strength < 0.5:
-        zenith, haze = mix(zenith, (150, 163, 182), 0.6), mix(haze, (205, 208, 214), 0.6)
+        veil = 0.45 + 0.5 * r[31]
+        zenith, haze = mix(zenith, (158, 166, 180), veil), mix(haze, (206, 208, 212), veil)
     return Light(weather, sun, ambient, haze, 0.0028 + 0.004 * r[3], zenith, 0.9 * strength, r[4])
 
 
@@ -74,10 +75,10 @@ def noise() -> np.ndarray:
     return total / total.std()
 
 
-def sky(scene: Scene, light: Light, height: int, width: int, unit: float) -> Image.Image:
-    """Return the sky of a picture: RGB, `height` by `width`, `unit` pixels to the side of the picture."""
+def sky(scene: Scene, light: Light, height: int, width: int, horizon: float, unit: float) -> Image.Image:
+    """Return the sky, RGB, `height` by `width`, `unit` pixels to a picture's side, `horizon` sides below its top."""
     r = scene.dice
-    row = (np.arange(height, dtype=np.float32)[:, None] + 0.5 - height / 2) / unit - scene.horizon
+    row = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / unit - horizon
     column = (np.arange(width, dtype=np.float32)[None, :] + 0.5 - width / 2) / unit - scene.pan
     up = np.maximum(-row, 0.004)
     share = (1 - np.minimum(up / 0.55, 1)) ** 2.2
@@ -87,7 +88,7 @@ def sky(scene: Scene, light: Light, height: int, width: int, unit: float) -> Ima
     if light.cloud > 0:
         # The clouds' ceiling is a plane above: its points recede towards the horizon like the road's.
         depth = 1.0 / (up + 0.09)
-        x, z = column * depth * 42 + 256 * r[5], depth * 30 + 256 * r[6]
+        x, z = column * depth * 27 + 256 * r[5], depth * 20 + 256 * r[6]
         field = noise()[z.astype(np.int32) & 255, x.astype(np.int32) & 255]
         near = noise()[(z * 2.6).astype(np.int32) & 255, (x * 2.6).astype(np.int32) & 255]
         cover = np.clip((field + 0.4 * near + 2.2 * light.cloud - 1.5) * 0.75, 0, 1) * np.clip(up * 9, 0, 1)
@@ -128,7 +129,8 @@ def finish(
     rough = noise()[rows[:, None], columns[None, :]]
     fine = noise()[(np.arange(height)[:, None] + shift) & 255, (np.arange(width)[None, :] * 3 + shift) & 255]
     # Sky, building, road, pavement, vegetation, car, pedestrian, sign: how strongly each is mottled.
-    strength = np.array([0.0, 0.04, 0.015, 0.02, 0.10, 0.015, 0.03, 0.01], np.float32)[labels]
+    strength = np.array([0.0, 0.04, 0.015, 0.02, 0.13, 0.015, 0.03, 0.01], np.float32)[labels]
+    strength = strength * {"fog": 0.3, "night": 0.7}.get(light.weather, 1.0)
     pixels = pixels * (1 + strength * (0.6 * rough + 0.6 * fine))[..., None]
     if light.weather == "rain":
         pixels = _wet(pixels, labels, rough, fine)
@@ -140,8 +142,10 @@ def finish(
     down = (np.arange(height, dtype=np.float32) + 0.5) / height - 0.5
     vignette = 1.04 - 0.28 * (across[None, :] ** 2 + down[:, None] ** 2)
     grain = {"night": 3.4, "rain": 2.2, "fog": 1.6}.get(light.weather, 1.6)
-    exposure = {"night": 1.1}.get(light.weather, 0.92 + 0.16 * r[9])
-    pixels = pixels * (vignette * exposure)[..., None]
+    exposure = {"night": 1.1}.get(light.weather, 0.98 + 0.16 * r[9])
+    # A camera's white balance is never quite that of the scene before.
+    balance = np.array([0.94 + 0.12 * r[29], 1.0, 0.94 + 0.12 * r[30]], np.float32)
+    pixels = pixels * (vignette * exposure)[..., None] * balance
     seed = noise()[(np.arange(height)[:, None] * 7 + shift) & 255, (np.arange(width)[None, :] * 5 + shift) & 255]
     pixels = pixels + (grain * seed)[..., None]
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
