@@ -33,7 +33,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 notebook = nbformat.read(sys.argv[1], as_version=4)
 try:
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
 except CellExecutionError as error:
     sys.exit(str(error))
 """
@@ -76,7 +76,9 @@ def mirror(folder: Path, files: list[Path]) -> None:
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
-    git = ["git", "-C", str(folder), "-c", "user.name=segen", "-c", "user.email=segen@example.org"]
+    # Somebody's own settings (signing, hooks) have no say in a repository made for a test.
+    settings = ["user.name=segen", "user.email=segen@example.org", "commit.gpgsign=false", "core.hooksPath=/dev/null"]
+    git = ["git", "-C", str(folder), *(word for setting in settings for word in ("-c", setting))]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "feat: the tree under test"]):
         subprocess.run(git + command, check=True)
 
