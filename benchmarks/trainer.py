@@ -1,6 +1,7 @@
 """What does SegmentationTrainer cost over the same loop written by hand?"""
 
 import math
+import statistics
 from collections.abc import Callable
 
 import torch
@@ -65,7 +66,7 @@ def measure(seconds: float = 120.0, *, rounds: int = 7, steps: int = 40, scenes:
     sides = {"trainer": by_trainer(data, steps=steps), "hand": by_hand(data, steps=steps)}
     times = interleave(sides, seconds=seconds, rounds=rounds)
     ratios = times.ratios("trainer", "hand")
-    met = sorted(ratios)[len(ratios) // 2] <= 1.03
+    met = statistics.median(ratios) <= 1.03
     speed = [BATCH_SIZE * steps / t for t in times.wall["trainer"]]
     return [
         Row("SegmentationTrainer over a loop by hand, time", spread(ratios, ".3f"), "at most 1.03", met, times.busy),
