@@ -28,9 +28,16 @@ class StreetScenes(torch.utils.data.Dataset):
 
     `size` is (height, width), each 16 to 2048. `weather` is "clear", "rain", "fog", "night" or "mixed" (one of the
     four for each scene, by its own draw); it changes the image, never the mask. Scene `i` of `seed` is the same in
-    any order, length or process and on every machine, and the same street at every size.
+    any order, length or process and on every machine (masks to the pixel, with Pillow 11.2 or newer; images within
+    1/255), and the same street at every size. `seed` is any whole number.
+
+    Percent of pixels at 64×64, over 750 scenes of three seeds: sky 22.1, building 21.0, road 33.2, pavement 5.0,
+    vegetation 9.5, car 5.1, pedestrian 2.3, sign 1.8. People are mostly 7 to 12 pixels tall there. A classifier that
+    sees one pixel's colour reaches about 0.40 mean IoU.
 
     A scene is drawn when first asked for, then kept as uint8: 4·H·W bytes, so 16 KiB at 64×64 and 256 KiB at 256×256.
+
+    Raises ValueError for a bad length, size, seed or weather, and IndexError for an index beyond the end.
     """
 
     classes = ("sky", "building", "road", "pavement", "vegetation", "car", "pedestrian", "sign")
@@ -83,5 +90,4 @@ def draw(seed: int, index: int, size: tuple[int, int], weather: str) -> tuple[np
     for thing in scene.things:
         PAINTERS[thing.kind](stage, thing)
     picture, labels = stage.picture()
-    lamps = [(x / scale, y / scale, radius / scale, colour) for x, y, radius, colour in stage.lamps]
-    return finish(picture, labels, scene, stage.light, lamps, stage.unit / scale), labels
+    return finish(picture, labels, scene, stage.light, stage.glowing(), stage.unit / scale), labels

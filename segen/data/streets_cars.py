@@ -202,5 +202,6 @@ def _lamps(hull: Hull) -> None:
         strong = 1.0 if stage.night else 0.35
         radius = stage.size(0.16 if front else 0.12, hull.z)
         glow = tuple(int(value * strong) for value in ((250, 240, 205) if front else (235, 40, 28)))
+        ink = (int(lamp[0]), int(lamp[1]), int(lamp[2]), CAR)
         for a in (0.12, 0.88):
-            stage.lamps.append((*hull.spot(piece, a, 0.6), radius, glow))
+            stage.lamps.append((*hull.spot(piece, a, 0.6), radius, glow, ink))

@@ -37,7 +37,7 @@ class Stage:
         self.focal = scene.focal * self.unit
         self.column = self.width / 2 + scene.pan * self.unit
         self.row = self.height / 2 + scene.horizon * self.unit
-        self.lamps: list[tuple] = []  # (column, row, radius, colour), in pixels of the canvas
+        self.lamps: list[tuple] = []  # (column, row, radius, colour, ink), in pixels of the canvas
         self.night = light.weather == "night"
         self.lit = light.weather != "clear"  # lamps and headlights are on
         self.shades: list[tuple] = []  # houses that shade the street: (x, near z, far z, height)
@@ -92,6 +92,15 @@ class Stage:
             if 0 < share < 1 and near < z + share * height * sz / sy < far:
                 return 0.25
         return 1.0
+
+    def glowing(self) -> list[tuple]:
+        """Return the lamps that nothing hides, (column, row, radius, colour) in pixels of the picture."""
+        k, seen = self.scale, []
+        for column, row, radius, colour, ink in self.lamps:
+            inside = 0 <= column < self.width and 0 <= row < self.height
+            if inside and self.canvas.getpixel((column, row)) == ink:
+                seen.append((column / k, row / k, radius / k, colour))
+        return seen
 
     def picture(self) -> tuple[Image.Image, np.ndarray]:
         """Return the canvas at the picture's size, RGB, and the labels at the pixels' centres, uint8 [H, W]."""

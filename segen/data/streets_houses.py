@@ -10,7 +10,7 @@ SHOPS = [(150, 40, 44), (32, 84, 92), (44, 66, 120), (88, 116, 60), (60, 56, 60)
 
 def house(stage: Stage, thing: Thing) -> None:
     """Draw a house beside the street: the gable that looks at us, the roof, and the front along the street."""
-    last, floors, depth, x, shop = thing.size
+    last, floors, depth, x, shop, touching = thing.size
     r = thing.dice
     near, side = max(thing.z, NEAR + 0.1), 1 if x > 0 else -1
     back, top = x + side * depth, floors * STOREY + 0.5
@@ -24,7 +24,10 @@ def house(stage: Stage, thing: Thing) -> None:
     if thing.z > NEAR + 0.5:
         if pitched:
             stage.face([(x, top, near), (middle, ridge, near), (back, top, near)], wall, near, gable, BUILDING)
-        _wall(stage, (x, near), (back, near), top, wall, gable, r, False)
+        if touching:  # a blind wall, seen above the house before it
+            stage.face([(x, 0, near), (x, top, near), (back, top, near), (back, 0, near)], wall, near, gable, BUILDING)
+        else:
+            _wall(stage, (x, near), (back, near), top, wall, gable, r, False)
     if pitched:
         slope = stage.facing(-side * 0.6, 0.8, 0)
         eave = x - side * 0.35

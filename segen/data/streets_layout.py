@@ -149,7 +149,7 @@ def _build_row(scene: Scene, dice: Dice, side: int) -> None:
     setback = dice.between(1.2, 3.0) if dice.chance(0.3) else 0.0
     storeys, shops = dice.pick((2, 3, 3, 4, 5)), dice.chance(0.5)
     stop = scene.end - 10 - scene.walk if scene.end < FAR else FAR - 20
-    z = dice.between(-6, 1)
+    z, touching = dice.between(-6, 1), False  # whether a house stands wall to wall with the one before it
     while z < stop:
         length = dice.between(7, 15) * (1 if z < 45 else 2)
         last = min(z + length, stop)
@@ -161,13 +161,17 @@ def _build_row(scene: Scene, dice: Dice, side: int) -> None:
             floors = max(1, storeys + int(numbers[1] * 3) - 1)
             after_corner = bool(opening) and 0 <= z - closing - scene.walk < 0.5
             depth = 45.0 if after_corner else 9.0 + 4 * numbers[2]
-            size = (last, floors, depth, side * (front + setback), float(shops and numbers[3] < 0.75))
+            shop = float(shops and numbers[3] < 0.75)
+            size = (last, floors, depth, side * (front + setback), shop, float(touching))
             scene.things.append(Thing("house", side * (front + setback), z, last, size=size, dice=numbers))
+            touching = True
+        else:
+            touching = False
         if setback:
             _hedge(scene, dice, side, front + 0.35, z, last, 0.45 + 0.7 * numbers[4])
         z = last
         if corner and last >= opening - scene.walk - 0.01:
-            z = closing + scene.walk
+            z, touching = closing + scene.walk, False
 
 
 def _hedge(scene: Scene, dice: Dice, side: int, x: float, z: float, last: float, height: float) -> None:

@@ -160,7 +160,7 @@ def tree(stage: Stage, thing: Thing) -> None:
             break
     shade = stage.tone(tuple(0.60 * c for c in leaf), z, 0.15)
     body = stage.tone(tuple(0.86 * c for c in leaf), z, 0.45 * lit)
-    shine = stage.tone(mix(leaf, (240, 230, 120), 0.16), z, 0.85 * lit)
+    shine = stage.tone(mix(leaf, (236, 226, 120), 0.14), z, 0.75 * lit)
     if style == "fir":
         _fir(stage, x, z, h, side, (shade, body, shine), 5 if pixels > 25 else 3)
         return
@@ -182,10 +182,10 @@ def tree(stage: Stage, thing: Thing) -> None:
         return
     # Leaves catch the light on the side of the sun, and let the shade through on the other.
     bright, dim = mix(body, shine, 0.5), mix(shade, body, 0.45)
-    for i in range(min(44, int(pixels / 9))):
+    for i in range(min(90, int(pixels / 8))):
         a, b = CIRCLE[(i * 7 + int(12 * r[22])) % 12]
         reach = 0.95 * r[(24 + i) % 64] ** 0.5
-        small = 0.08 + 0.08 * r[(60 + i) % 64]
+        small = (0.08 if pixels < 200 else 0.05) + 0.08 * r[(60 + i) % 64]
         light = reach * (a * side * 0.7 + b * 0.7) + 0.5 * (r[(41 + i) % 64] - 0.5)
         colour = shine if light > 0.35 else bright if light > 0.0 else body if light > -0.3 else dim
         clump(reach * a, reach * b + 0.02, small, r[(11 + i) % 64], colour)
