@@ -388,6 +388,7 @@ class _Clock:
             signal.setitimer(signal.ITIMER_REAL, max(self.left, 0.001), self.EVERY)
         else:
             self.lock, self.over, self.thread = threading.Lock(), threading.Event(), threading.get_ident()
+            self.rung = False
             threading.Thread(target=self._watch, args=(self.over,), daemon=True).start()
 
     def __exit__(self, *raised: object) -> None:
@@ -404,8 +405,17 @@ class _Clock:
             sys.settrace(self.traced)
         else:
             self.over.set()
-            with self.lock:  # what was asked for and has not come yet must not come later
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), None)
+            try:
+                with self.lock:  # after this the other thread asks for nothing more
+                    rung, self.rung = self.rung, False
+                if rung:
+                    # What was asked for and has not come must not come later. Withdrawing it would leave the
+                    # interpreter waiting for it (Python 3.11 then hangs in a debugger), so it is made to come.
+                    self._ask()
+                    while True:
+                        pass
+            except TimeLimit:
+                pass
 
     def _ring(self, _: int, frame: FrameType | None) -> None:
         if not self.armed or (frame is not None and frame.f_code in (_Clock.stop.__code__, _Clock.__exit__.__code__)):
@@ -422,8 +432,12 @@ class _Clock:
         while not over.wait(self.EVERY):
             with self.lock:
                 if self.armed and time.monotonic() - self.started > self.left:
-                    stop = ctypes.py_object(TimeLimit)
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), stop)
+                    self.rung = True
+                    self._ask()
+
+    def _ask(self) -> None:
+        """Ask the interpreter to raise TimeLimit in the answer's thread; it replaces one that has not come yet."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), ctypes.py_object(TimeLimit))
 
 
 # Progress -------------------------------------------------------------------------------------------------------

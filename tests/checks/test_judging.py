@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -380,3 +381,26 @@ def test_progress_shows_what_is_done_and_what_is_left(capsys):
     assert progress.chapters["unet"]["output_size"]
     assert "unet  1 of 4 done" in repr(progress)
     assert "✓&nbsp;<code>output_size</code>" in progress._repr_html_()
+
+
+def test_after_a_stop_in_another_thread_functions_can_still_be_traced():
+    """Python 3.11 hangs in a traced function if an exception asked for in a thread was withdrawn."""
+    code = """
+import faulthandler, sys, threading
+faulthandler.dump_traceback_later(20, exit=True)
+from segen.checks import judging, unet
+judging.SECONDS = 0.2
+def endless(size, depth):
+    while True:
+        pass
+verdicts = []
+worker = threading.Thread(target=lambda: verdicts.append(unet.output_size.judge(endless)))
+worker.start()
+worker.join()
+sys.settrace(lambda *_: None)
+(lambda: 1)()
+sys.settrace(None)
+print(verdicts[0].says)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "It was stopped" in done.stdout, done.stderr
