@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 VOID = 255
 DPI = 100
+SKIPPED = {"step", "lr", "gradient_norm"}
 GAP, LINE, MARGIN = 6, 18, 8  # pixels between pictures, of a line of text, around all
 # Okabe and Ito's colours, which the colour-blind tell apart; lines differ in their dashes as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -93,13 +94,14 @@ def overlay(
 
 
 def history(runs) -> Figure:
-    """Draw what a run logged: its losses on the left, all else (but the learning rate) on the right, over the steps.
+    """Draw what a run logged: its losses on the left, all other scores on the right, over the steps.
 
-    `runs` is a `History`, or a dictionary of several by name, which are drawn together. Raises ValueError where
+    `runs` is a `History`, or a dictionary of several by name, which are drawn together. Learning rate and gradient
+    norm are left out, as no scores. Raises ValueError where
     nothing was logged.
     """
     runs = runs if isinstance(runs, dict) else {"": runs}
-    names = list(dict.fromkeys(name for run in runs.values() for name in vars(run) if name not in ("step", "lr")))
+    names = list(dict.fromkeys(name for run in runs.values() for name in vars(run) if name not in SKIPPED))
     panels = [[name for name in names if "loss" in name], [name for name in names if "loss" not in name]]
     panels = [panel for panel in panels if panel]
     if not panels or not any(run.step for run in runs.values()):

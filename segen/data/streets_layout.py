@@ -96,7 +96,7 @@ def compose(seed: int, index: int) -> Scene:
     gap, none = (corner, corner + dice.between(7, 9)), (0.0, 0.0)
     gaps = (gap if kind in ("crossing", "left") else none, gap if kind in ("crossing", "right") else none)
     end = dice.between(32, 55) if kind == "end" else FAR
-    zebra = dice.between(6.8, 10.5) if dice.chance(0.4) else 0.0
+    zebra = dice.between(6.2, 9.0) if dice.chance(0.4) else 0.0
     if zebra and kind in ("crossing", "left", "right"):
         zebra = min(zebra, corner - 4.5)
     side, up, ahead = dice.between(0.45, 1.0), dice.between(0.55, 1.0), dice.between(-0.55, 0.75)
@@ -306,13 +306,13 @@ def _walk(scene: Scene, dice: Dice) -> None:
         if scene.zebra and where < 0.5:
             x, z = dice.between(-scene.half, scene.half), scene.zebra + dice.between(0.4, 2.4)
             facing = (dice.pick((-1.0, 1.0)), 0.0)
-        elif where < 0.36:
+        elif where < 0.5:
             x = dice.between(-scene.half, scene.half)
-            z = _nearest(scene, x) + dice.between(0.1, 4)
+            z = _nearest(scene, x) + dice.between(0.1, 2.6)
             facing = (dice.pick((-1.0, 1.0)), 0.0)
         else:
-            x = side * dice.between(inner, min(outer, inner + 1.7))
-            z = _nearest(scene, x) + dice.between(0, 2.5 if number < 4 else 9.0)
+            x = side * dice.between(inner, min(outer, inner + 0.9))
+            z = _nearest(scene, x) + dice.between(0, 1.5 if number < 4 else 7.0)
             if dice.chance(0.2):
                 facing = (dice.pick((-1.0, 1.0)), 0.0)
         blocked = any(abs(car.x - x) < 1.5 and abs(car.z - z) < 3.2 for car in cars)

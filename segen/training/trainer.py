@@ -3,7 +3,6 @@
 import copy
 import math
 import os
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -208,7 +207,7 @@ class Trainer:
 
     def _bar(self, steps: int, progress: bool) -> tqdm:
         hidden = not (progress and self.processes.index == 0)
-        return tqdm(total=steps, initial=self.step_number, file=sys.stdout, mininterval=0.5, disable=hidden)
+        return tqdm(total=steps, initial=self.step_number, mininterval=0.5, disable=hidden)
 
     def _set_rate(self, number: int) -> None:
         rise = min(1.0, (number + 1) / (self.warmup + 1))
@@ -262,7 +261,7 @@ class Trainer:
         if validation is not None:
             values |= {f"validation_{name}": value for name, value in self.validate(validation).items()}
         history.record(self.step_number, values)
-        bar.set_postfix({name: f"{value:.3g}" for name, value in values.items() if not name.startswith("lr")})
+        bar.set_postfix({name: f"{value:.3g}" for name, value in values.items() if "loss" in name})
 
     def _save(self) -> None:
         if self._checkpoint is not None:
