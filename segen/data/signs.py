@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from torch.utils.data import Dataset
 
 from segen.data.common import as_image, check_choice, check_index, check_length
-from segen.data.sign_faces import BLUE, CLASSES, METAL, RED, WHITE, YELLOW, box, faces
+from segen.data.drawing.sign_faces import BLUE, CLASSES, METAL, RED, WHITE, YELLOW, box, faces
 
 VIEWS = ("street", "plain")
 

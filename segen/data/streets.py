@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from segen.data.common import as_image, check_choice, check_index, check_length
-from segen.data.streets_cars import car
-from segen.data.streets_drawing import Stage, backdrop, ground
-from segen.data.streets_houses import house, terrace
-from segen.data.streets_layout import compose
-from segen.data.streets_objects import hedge, person, sign, tree
-from segen.data.streets_weather import finish, light_of
+from segen.data.drawing.cars import car
+from segen.data.drawing.houses import house, terrace
+from segen.data.drawing.layout import compose
+from segen.data.drawing.objects import hedge, person, sign, tree
+from segen.data.drawing.stage import Stage, backdrop, ground
+from segen.data.drawing.weather import finish, light_of
 
 WEATHERS = ("clear", "rain", "fog", "night")
 PAINTERS = {

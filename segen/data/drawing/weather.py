@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from segen.data.streets_layout import Scene
+from segen.data.drawing.layout import Scene
 
 Colour = tuple[float, float, float]
 

@@ -1,8 +1,8 @@
 """Draw cars: hulls made of a profile, seen from any side, lit by the slope of each face."""
 
-from segen.data.streets_drawing import CAR, CIRCLE, Stage
-from segen.data.streets_layout import Thing
-from segen.data.streets_weather import Colour, mix
+from segen.data.drawing.layout import Thing
+from segen.data.drawing.stage import CAR, CIRCLE, Stage
+from segen.data.drawing.weather import Colour, mix
 
 # Bodies in profile, (length, height) in metres from the lower rear over the roof to the lower front. The pieces
 # between the points are, in order: bumper, tail, boot, rear window, roof, windscreen, bonnet, grille, bumper.

@@ -1,8 +1,8 @@
 """Draw the houses of a street: walls, windows, shopfronts, roofs, with less detail the farther they are."""
 
-from segen.data.streets_drawing import BUILDING, NEAR, ROOFS, WALLS, Stage
-from segen.data.streets_layout import Thing
-from segen.data.streets_weather import Colour, mix
+from segen.data.drawing.layout import Thing
+from segen.data.drawing.stage import BUILDING, NEAR, ROOFS, WALLS, Stage
+from segen.data.drawing.weather import Colour, mix
 
 STOREY = 3.0  # metres
 SHOPS = [(150, 40, 44), (32, 84, 92), (44, 66, 120), (88, 116, 60), (60, 56, 60), (190, 120, 40), (120, 60, 110)]

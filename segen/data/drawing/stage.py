@@ -9,8 +9,8 @@ from math import exp
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from segen.data.streets_layout import FAR, Scene
-from segen.data.streets_weather import Colour, Light, mix, noise, sky
+from segen.data.drawing.layout import FAR, Scene
+from segen.data.drawing.weather import Colour, Light, mix, noise, sky
 
 SKY, BUILDING, ROAD, PAVEMENT, VEGETATION, CAR, PEDESTRIAN, SIGN = range(8)
 NEAR = 0.9  # metres: nothing is drawn nearer to the camera

@@ -1,8 +1,8 @@
 """Draw what stands in a street before its houses: cars, people, trees, hedges and signs."""
 
-from segen.data.streets_drawing import CIRCLE, PEDESTRIAN, SIGN, VEGETATION, Stage
-from segen.data.streets_layout import Thing
-from segen.data.streets_weather import Colour, mix
+from segen.data.drawing.layout import Thing
+from segen.data.drawing.stage import CIRCLE, PEDESTRIAN, SIGN, VEGETATION, Stage
+from segen.data.drawing.weather import Colour, mix
 
 CLOTHES = [
     (176, 52, 48), (44, 66, 118), (56, 108, 78), (198, 160, 60), (60, 58, 64), (210, 206, 198), (120, 70, 120),
