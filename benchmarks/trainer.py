@@ -1,5 +1,7 @@
 """What does SegmentationTrainer cost over the same loop written by hand?"""
 
+import contextlib
+import io
 import math
 import statistics
 from collections.abc import Callable
@@ -53,7 +55,8 @@ def by_trainer(data, *, steps: int) -> Callable[[], None]:
     trainer = SegmentationTrainer(UNet(3, 8), lr=LR, warmup=WARMUP, decay=DECAY)
 
     def block() -> None:
-        trainer.fit(data, steps=trainer.step_number + steps, batch_size=BATCH_SIZE, every=EVERY)
+        with contextlib.redirect_stdout(io.StringIO()):  # the bar is drawn, and paid for, where it disturbs nobody
+            trainer.fit(data, steps=trainer.step_number + steps, batch_size=BATCH_SIZE, every=EVERY)
 
     return block
 
