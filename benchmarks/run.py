@@ -36,9 +36,9 @@ def written(machine: str, readme: Path) -> dict[str, list[str]]:
 
 
 def table(machine: str, results: dict[str, list[str]]) -> str:
-    """Return the command, the machine and the table, in the order of `NAMES`."""
+    """Return the machine and the table, in the order of `NAMES`."""
     body = "".join(line for name in NAMES for line in results.get(name, []))
-    return f"`make bench` on {machine}.\n\n| {' | '.join(COLUMNS)} |\n{'| --- ' * len(COLUMNS)}|\n{body}"
+    return f"{machine}\n\n| {' | '.join(COLUMNS)} |\n{'| --- ' * len(COLUMNS)}|\n{body}"
 
 
 def write(text: str, readme: Path) -> None:
