@@ -69,7 +69,8 @@ class SupervisedTrainer(Trainer):
         was_training = model.training
         model.eval()
         try:
-            return model(*self._place([images])).float().cpu()
+            with self.accelerator.autocast():  # the averaged copy has no precision of its own
+                return model(*self._place([images])).float().cpu()
         finally:
             model.train(was_training)
 

@@ -360,3 +360,29 @@ def test_in_a_thread_it_trains_as_well():
     thread.start()
     thread.join()
     assert result[0].step == [5, 10, 15, 20, 24]
+
+
+def test_half_precision_is_the_accelerators():
+    """In a process of its own, since a process has one precision for good."""
+    code = f"""
+import importlib.util, torch
+from accelerate import Accelerator
+spec = importlib.util.spec_from_file_location("runs", {str(Path(runs.__file__))!r})
+runs = importlib.util.module_from_spec(spec); spec.loader.exec_module(runs)
+from segen.training import SegmentationTrainer
+torch.manual_seed(0)
+seen = []
+class Spy(torch.nn.Conv2d):
+    def forward(self, x):
+        y = super().forward(x)
+        seen.append(y.dtype)
+        return y
+half = Accelerator(mixed_precision="bf16", cpu=True)
+trainer = SegmentationTrainer(Spy(3, 5, 1), lr=1e-2, accelerator=half, average=0.9)
+history = trainer.fit(runs.Noise(), steps=20, batch_size=4, every=10, progress=False, validation=runs.Noise())
+print(set(seen), trainer.model.weight.dtype, history.loss[-1] < history.loss[0])
+again = SegmentationTrainer(torch.nn.Conv2d(3, 5, 1))  # takes what the process has
+print(again.accelerator.mixed_precision)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.stdout.splitlines() == ["{torch.bfloat16} torch.float32 True", "bf16"], done.stdout + done.stderr
