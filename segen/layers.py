@@ -4,12 +4,34 @@ import torch
 from torch import nn
 
 
-class ConvReLU(nn.Sequential):
-    """A 3×3 convolution, batch norm if asked for, and ReLU: `[N, in_channels, H, W]` → `[N, out_channels, H, W]`.
+def convolution(
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    padding: int | None = None,
+    dilation: int = 1,
+    bias: bool = False,
+) -> nn.Conv2d:
+    """Return a convolution: `[N, in_channels, H, W]` → `[N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉]`.
 
-    Without `padding` the map loses a row or column on each side: H − 2, W − 2. With `batch_norm` the
-    convolution has no bias, since the norm would subtract it again. Its first weights are drawn as He et al.
-    (1502.01852, equation 10) do: normal, variance 2 over the number of inputs of a unit.
+    That is with an odd kernel and `padding=None`, which keeps the size at stride 1. The first weights are drawn as
+    He et al. (1502.01852, equation 10) do: normal, variance 2 over the number of inputs of a unit; biases are 0.
+    """
+    padding = dilation * (kernel // 2) if padding is None else padding
+    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=bias)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ConvReLU(nn.Sequential):
+    """A `convolution`, batch norm if asked for, and ReLU: `[N, in_channels, H, W]` → `[N, out_channels, H, W]`.
+
+    Without `padding` a 3×3 `kernel` loses a row or column on each side: H − 2, W − 2. With `batch_norm` the
+    convolution has no bias, since the norm would subtract it again.
     """
 
     def __init__(
@@ -17,16 +39,53 @@ class ConvReLU(nn.Sequential):
         in_channels: int,
         out_channels: int,
         *,
+        kernel: int = 3,
         padding: bool = True,
         batch_norm: bool = True,
         stride: int = 1,
     ) -> None:
-        convolution = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=int(padding), bias=not batch_norm)
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        if convolution.bias is not None:
-            nn.init.zeros_(convolution.bias)
+        style = {"kernel": kernel, "stride": stride, "padding": None if padding else 0}
         norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
-        super().__init__(convolution, *norm, nn.ReLU(inplace=True))
+        super().__init__(
+            convolution(in_channels, out_channels, **style, bias=not batch_norm), *norm, nn.ReLU(inplace=True)
+        )
+
+
+class Backbone(nn.Module):
+    """A classifier as a row of `stages`, each with smaller maps than the one before, and a `head` that reads the last.
+
+    Images `[N, in_channels, H, W]` in [-1, 1], H and W at least `smallest` → logits `[N, num_classes]`. A network
+    sets `smallest`, `channels` (of each stage's map), `stages` and `head`.
+
+    Raises ValueError for images of another type or number of channels, or smaller ones.
+    """
+
+    smallest: int
+    channels: list[int]
+    stages: nn.ModuleList
+    head: nn.Module
+
+    def __init__(self, in_channels: int, num_classes: int, *, width: int, blocks: tuple[int, ...] = (1,)) -> None:
+        super().__init__()
+        name = type(self).__name__
+        check_positive(name, in_channels=in_channels, num_classes=num_classes, width=width)
+        if not isinstance(blocks, tuple | list) or not blocks:
+            raise ValueError(f"{name} was given blocks={blocks!r}; give a tuple: how many there are in each stage.")
+        for count in blocks:
+            check_positive(name, blocks=count)
+        self.in_channels = in_channels
+
+    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the map of each stage, `[N, channels[i], h, w]`, finest first."""
+        check_image_batch(x, self.in_channels, 1, type(self).__name__, smallest=self.smallest)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x)[-1])
 
 
 def centre_crop(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -80,11 +139,14 @@ def check_image_batch(
         first = smallest + (rest - smallest) % stride  # the smallest size that does
         below = [max(first, size - (size - rest) % stride) for size in x.shape[2:]]
         above = [max(first, size + (rest - size) % stride) for size in x.shape[2:]]
-        sizes = dict.fromkeys([f"{below[0]}×{below[1]}", f"{above[0]}×{above[1]}"])
+        sizes = " or ".join(dict.fromkeys([f"{below[0]}×{below[1]}", f"{above[0]}×{above[1]}"]))
         rule = f"multiples of {stride}" if rest % stride == 0 else f"{stride}·k + {rest % stride}"
         if first > stride:
             rule += f" from {first} on"
+        cure = f"resize or crop them, or pad them and crop the output, to {sizes}"
+        if stride == 1:
+            rule, cure = f"at least {first}", f"resize or pad them to {sizes}"
         raise ValueError(
             f"{name} was given images of {x.shape[2]}×{x.shape[3]} (height × width), but can only read sides that "
-            f"are {rule}; resize or crop them, or pad them and crop the output, to {' or '.join(sizes)}."
+            f"are {rule}; {cure}."
         )

@@ -1,9 +1,12 @@
+import math
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import center_crop
 
-from segen.layers import ConvReLU, centre_crop, check_image_batch, check_positive
+from segen.layers import Backbone, ConvReLU, centre_crop, check_image_batch, check_positive, convolution
 
 
 @pytest.mark.parametrize("padding", [True, False])
@@ -25,6 +28,54 @@ def test_first_weights_keep_the_variance():
     torch.manual_seed(0)
     weight = ConvReLU(64, 256, batch_norm=False)[0].weight
     assert weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.02)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_convolution_keeps_the_size_at_stride_1(kernel, stride, dilation):
+    x = torch.randn(1, 2, 16, 15, dtype=torch.float64)
+    layer = convolution(2, 3, kernel=kernel, stride=stride, dilation=dilation, bias=True).double()
+    assert layer(x).shape == (1, 3, math.ceil(16 / stride), math.ceil(15 / stride))
+    assert not layer.bias.any()
+    around = dilation * (kernel // 2)
+    padded = F.pad(x, (around,) * 4)
+    torch.testing.assert_close(layer(x), F.conv2d(padded, layer.weight, stride=stride, dilation=dilation))
+    assert convolution(2, 3).bias is None
+    assert convolution(2, 3, kernel=5, padding=0)(x.float()).shape == (1, 3, 12, 11)
+    assert ConvReLU(2, 3, kernel=kernel, stride=stride)(x.float()).shape == layer(x).shape
+
+
+def two_stages(in_channels=3, num_classes=8, *, width=2, blocks=(1,)):
+    class Two(Backbone):
+        def __init__(self):
+            super().__init__(in_channels, num_classes, width=width, blocks=blocks)
+            self.smallest, self.channels = 4, [width, width]
+            self.stages = nn.ModuleList([convolution(in_channels, width), convolution(width, width, stride=2)])
+            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
+
+    return Two()
+
+
+def test_backbone_gives_the_map_of_each_stage():
+    model, x = two_stages(), torch.randn(2, 3, 6, 4)
+    first, second = model.features(x)
+    assert torch.equal(first, model.stages[0](x))
+    assert torch.equal(second, model.stages[1](first))
+    assert torch.equal(model(x), model.head(second))
+    with pytest.raises(ValueError, match=r"Two was given images of 3×9 .* sides that are at least 4; .* to 4×9\.$"):
+        model(x.new_zeros(1, 3, 3, 9))
+
+
+def test_backbone_refuses_other_numbers():
+    for argument in ("in_channels", "num_classes", "width"):
+        with pytest.raises(ValueError, match=f"Two was given {argument}=-1; give a whole number"):
+            two_stages(**{argument: -1})
+    for blocks in ((), 3, None):
+        with pytest.raises(ValueError, match=r"Two was given blocks=.*; give a tuple"):
+            two_stages(blocks=blocks)
+    with pytest.raises(ValueError, match="Two was given blocks=0; give a whole number"):
+        two_stages(blocks=(1, 0))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 3), (5, 6), (7, 6), (2, 2)])
