@@ -1,5 +1,28 @@
 """Networks: one file a paper."""
 
+from segen.models.alexnet import AlexNet, alexnet
+from segen.models.densenet import DenseNet, densenet121
+from segen.models.googlenet import GoogLeNet, googlenet
+from segen.models.resnet import PreActResNet, ResNet, resnet18, resnet50
+from segen.models.senet import SEResNet, se_resnet50
 from segen.models.unet import UNet, unet_2015
+from segen.models.vgg import VGG, vgg16
 
-__all__ = ["UNet", "unet_2015"]
+__all__ = [
+    "VGG",
+    "AlexNet",
+    "DenseNet",
+    "GoogLeNet",
+    "PreActResNet",
+    "ResNet",
+    "SEResNet",
+    "UNet",
+    "alexnet",
+    "densenet121",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "se_resnet50",
+    "unet_2015",
+    "vgg16",
+]
