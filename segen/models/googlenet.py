@@ -43,9 +43,9 @@ class GoogLeNet(Backbone):
     """Classify: images `[N, in_channels, H, W]` in [-1, 1], sides from 32 → logits `[N, num_classes]`.
 
     `width` is the number of channels of the first convolution, the others in the paper's proportions. With `small`,
-    for images of 32 pixels (from 4), the three convolutions before the first block are one of 3×3 and stride 1, and
-    nothing is pooled there. `features` gives the maps at strides 2, 4, 8, 16, 32 (small: 1, 1, 2, 4). With
-    `auxiliary` there are two more heads, for `with_auxiliary`.
+    for images of 32 pixels (from 8), one convolution of 3×3 and stride 1 is the stem, in place of three and a pooling.
+    `features` gives the maps at strides 2, 4, 8, 16, 32 (small: 1, 2, 4, 8). With `auxiliary` there are two more
+    heads, for `with_auxiliary`.
 
     Source: table 1 of the paper; as in torchvision with batch norm, 3×3 in place of 5×5, and a last pooling of 2×2.
     """
@@ -60,7 +60,7 @@ class GoogLeNet(Backbone):
         small: bool = False,
     ) -> None:
         super().__init__(in_channels, num_classes, width=width)
-        self.smallest = 4 if small else 32
+        self.smallest = 8 if small else 32
 
         def scaled(channels: int) -> int:
             return max(1, channels * width // 64)
@@ -74,7 +74,7 @@ class GoogLeNet(Backbone):
             second = nn.Sequential(pool(3), ConvReLU(width, width, kernel=1), ConvReLU(width, scaled(192)))
             self.stages = nn.ModuleList([ConvReLU(in_channels, width, kernel=7, stride=2), second])
             self.channels = [width, scaled(192)]
-        for before, rows in zip([nn.Identity() if small else pool(3), pool(3), pool(2)], STAGES, strict=True):
+        for before, rows in zip([pool(3), pool(3), pool(2)], STAGES, strict=True):
             stage, channels = nn.Sequential(before), self.channels[-1]
             for row in rows:
                 stage.append(Inception(channels, [scaled(number) for number in row]))

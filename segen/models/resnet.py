@@ -93,7 +93,7 @@ class ResNet(Backbone):
         super().__init__(in_channels, num_classes, width=width, blocks=blocks)
         strides = [2**i * (1 if small else 4) for i in range(len(blocks))]
         self.smallest = strides[-1] if output_stride is None else output_stride
-        if self.smallest not in strides:
+        if not isinstance(self.smallest, int) or self.smallest not in strides:
             raise ValueError(
                 f"{type(self).__name__} was given output_stride={output_stride!r}; with these stages give one of "
                 f"{', '.join(map(str, strides))}."

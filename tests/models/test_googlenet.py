@@ -58,4 +58,4 @@ def test_small(assert_complete):
     def make(*, width):
         return GoogLeNet(3, 10, width=width, small=True)
 
-    assert_complete(make, GoogLeNet, sides=[32, 32, 16, 8], smallest=4, full_smallest=32)
+    assert_complete(make, GoogLeNet, sides=[32, 16, 8, 4], smallest=8, full_smallest=32)

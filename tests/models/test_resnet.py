@@ -110,7 +110,7 @@ def test_dilated_at_32_pixels():
 
 
 def test_refuses_with_a_sentence():
-    for bad in (12, 64, 2, 0, "8"):
+    for bad in (12, 64, 2, 0, 8.0, "8"):
         with pytest.raises(ValueError, match=r"ResNet was given output_stride=.*; .* give one of 4, 8, 16, 32\.$"):
             ResNet(3, 8, output_stride=bad)
     with pytest.raises(ValueError, match=r"output_stride=8; .* one of 1, 2, 4\."):
