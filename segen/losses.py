@@ -34,37 +34,102 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.T
     return (total / mass).to(logits.dtype)
 
 
+def focal_loss(
+    logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None, gamma: float = 2.0
+) -> torch.Tensor:
+    """Return the mean over pixels y that are not void of `−(1 − p)^γ log p`, with `p = softmax(logits)[y]`, in nats.
+
+    What is already right counts little; `gamma` 0 is `cross_entropy`. With `weight [K]` (the paper's α) it is the
+    weighted mean, divided by `Σ w[y]` as in `cross_entropy`. `logits [N, K, …]` are floats, `target [N, …]` integers
+    0..K−1 or 255. The result is a scalar of the logits' dtype, 0 or more; it is 0, with a zero gradient, where all
+    is void. Half precision is summed in float32.
+
+    Raises ValueError for shapes or types that do not fit, a `gamma` under 0, and on a CPU for an index that is no
+    class. Source: Lin et al. 2017 (1708.02002, equations 4 and 5).
+    """
+    if not gamma >= 0:
+        raise ValueError(f"focal_loss was given gamma={gamma!r}; give a number of 0 or more.")
+    scores, weight = _prepared(logits, target, weight)
+    counted = target != VOID
+    index = target.long().where(counted, 0)
+    log_p = scores.log_softmax(1).gather(1, index.unsqueeze(1)).squeeze(1)
+    # At p = 1 a power under 1 has no slope: there the clamp stops the gradient, which would be 0 · ∞.
+    wrong = (-torch.expm1(log_p)).clamp_min(torch.finfo(scores.dtype).tiny)
+    mass = weight[index] * counted
+    total = (mass * wrong**gamma * -log_p).sum()
+    return (total / mass.sum().where(mass.sum() > 0, 1)).to(logits.dtype)
+
+
 def dice_loss(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
     """Return one minus the soft Dice coefficient, pooled over the batch, averaged over the classes in the target.
 
     For class k, with p the softmax and y the one-hot target, both summed over all pixels of the batch that are
-    not void: `1 − 2 Σ p_k y_k / (Σ p_k + Σ y_k)`. All right gives 0, all wrong 1; no smoothing is needed since a
-    class that is averaged has pixels. With `weight [K]` the average is weighted. `logits [N, K, …]` are floats,
-    `target [N, …]` integers 0..K−1 or 255. The result is a scalar of the logits' dtype, 0 to 1; it is 0, with a
-    zero gradient, where all is void. Half precision is summed in float32.
+    not void: `1 − 2 Σ p_k y_k / (Σ p_k + Σ y_k)`, which is `tversky_loss` with α = β = 1/2. All right gives 0, all
+    wrong 1; no smoothing is needed since a class that is averaged has pixels. With `weight [K]` the average is
+    weighted. `logits [N, K, …]` are floats, `target [N, …]` integers 0..K−1 or 255. The result is a scalar of the
+    logits' dtype, 0 to 1; it is 0, with a zero gradient, where all is void. Half precision is summed in float32.
 
     Raises ValueError for shapes or types that do not fit, and on a CPU for an index that is no class. Source:
     Milletari et al. 2016 (1606.04797, section 3), whose denominator has squares; without them as in most use.
     """
-    check_target(logits, target)
-    if target.device.type == "cpu":
-        check_indices(target, logits.shape[1])
-    scores = _in_full_precision(logits)
-    weight = _check_weight(weight, scores)
-    weight = scores.new_ones(logits.shape[1]) if weight is None else weight
+    return tversky_loss(logits, target, weight=weight)
 
+
+def tversky_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    weight: torch.Tensor | None = None,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+) -> torch.Tensor:
+    """Return one minus the soft Tversky index, pooled over the batch, averaged over the classes in the target.
+
+    For class k, with p the softmax and y the one-hot target: `1 − TP / (TP + α FP + β FN)`, `TP = Σ p_k y_k`,
+    `FP = Σ p_k (1 − y_k)`, `FN = Σ (1 − p_k) y_k`, summed over all pixels of the batch that are not void. A larger
+    `beta` makes what is missed dearer, a larger `alpha` what is claimed in vain. Range, void, weights, types and
+    errors as for `dice_loss`, which it is with the defaults.
+
+    Raises ValueError also for an `alpha` under 0 or a `beta` that is not above 0 (without it a class that is nowhere
+    predicted would have no loss). Source: Salehi et al. 2017 (1706.05721).
+    """
+    if not (alpha >= 0 and beta > 0):
+        raise ValueError(f"tversky_loss was given alpha={alpha!r}, beta={beta!r}; give 0 or more, and more than 0.")
+    scores, weight = _prepared(logits, target, weight)
     counted = (target != VOID).unsqueeze(1)
     classes = torch.arange(logits.shape[1], device=target.device).view(-1, *[1] * (target.ndim - 1))
     y = (target.unsqueeze(1) == classes).to(scores.dtype)
     p = scores.softmax(dim=1) * counted
     pixels = [axis for axis in range(logits.ndim) if axis != 1]
     overlap, predicted, present = (p * y).sum(pixels), p.sum(pixels), y.sum(pixels)
+    both = overlap + alpha * (predicted - overlap) + beta * (present - overlap)
+    return _mean_of_present(1 - overlap / both.where(present > 0, 1), present, weight).to(logits.dtype)
 
-    # A class in the target has at least one pixel, so the clamp touches only classes that are not averaged.
-    dice = 2 * overlap / (predicted + present).clamp_min(1)
-    weight = weight * (present > 0)
-    mass = weight.sum()
-    return ((weight * (1 - dice)).sum() / mass.where(mass > 0, 1)).to(logits.dtype)
+
+def lovasz_softmax_loss(
+    logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the Lovász extension of one minus IoU, pooled over the batch, averaged over the classes in the target.
+
+    For class k a pixel's error is `1 − p_k` where k is right and `p_k` elsewhere. With the errors m in falling order
+    the loss is `Σ m_i · (J_i − J_(i−1))`, where J_i is one minus the IoU of class k if just the first i pixels were
+    wrong. For errors of 0 and 1 only it is one minus the IoU: all right gives 0, all wrong 1. Range, void, weights,
+    types and errors as for `dice_loss`.
+
+    Source: Berman, Triki, Blaschko, CVPR 2018 (1705.08790, equations 8, 9 and 11; algorithm 1).
+    """
+    scores, weight = _prepared(logits, target, weight)
+    counted = target != VOID
+    p = scores.softmax(dim=1).movedim(1, -1)[counted].T  # [K, pixels]
+    y = target[counted] == torch.arange(logits.shape[1], device=target.device).view(-1, 1)
+    errors, order = (y.to(p.dtype) - p).abs().sort(dim=1, descending=True, stable=True)
+    y, present = y.gather(1, order), y.sum(1)
+    # Of the first i pixels: a wrong pixel of the class leaves the intersection, another one joins the union. So a
+    # step of J is 1 / union or intersection / (union before · union), both exact in integers.
+    intersection = present.view(-1, 1) - y.cumsum(1)
+    union = present.view(-1, 1) + (~y).cumsum(1)
+    steps = y.to(p.dtype).where(y, intersection.to(p.dtype) / (union - 1).clamp_min(1)) / union.clamp_min(1)
+    return _mean_of_present((errors * steps).sum(1), present, weight).to(logits.dtype)
 
 
 def check_target(logits: torch.Tensor, target: torch.Tensor) -> None:
@@ -105,6 +170,25 @@ def check_indices(target: torch.Tensor, num_classes: int) -> None:
 
 def _in_full_precision(logits: torch.Tensor) -> torch.Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _prepared(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Check the arguments; return the logits in the precision of the sums, and a weight for each class."""
+    check_target(logits, target)
+    if target.device.type == "cpu":
+        check_indices(target, logits.shape[1])
+    scores = _in_full_precision(logits)
+    weight = _check_weight(weight, scores)
+    return scores, scores.new_ones(logits.shape[1]) if weight is None else weight
+
+
+def _mean_of_present(losses: torch.Tensor, present: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean of the classes' losses `[K]` over those that have pixels; 0 if there are none."""
+    weight = weight * (present > 0)
+    mass = weight.sum()
+    return (weight * losses).sum() / mass.where(mass > 0, 1)
 
 
 def _check_weight(weight: torch.Tensor | None, scores: torch.Tensor) -> torch.Tensor | None:

@@ -1,11 +1,14 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from segen.losses import cross_entropy, dice_loss
+from segen.losses import cross_entropy, dice_loss, focal_loss, lovasz_softmax_loss, tversky_loss
 
-LOSSES = [cross_entropy, dice_loss]
+LOSSES = [cross_entropy, focal_loss, dice_loss, tversky_loss, lovasz_softmax_loss]
+REGIONS = [dice_loss, tversky_loss, lovasz_softmax_loss]  # pooled, from 0 to 1
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +40,55 @@ def cross_entropy_by_hand(logits, target, weight):
     return total / mass
 
 
-def dice_by_hand(logits, target, weight):
-    p, y = softmax_by_hand(logits), target.numpy().ravel()
-    p, y = p[y != 255], y[y != 255]
+def focal_by_hand(logits, target, weight, gamma=2.0):
     total, mass = 0.0, 0.0
-    for k in set(y.tolist()):
-        total += weight[k] * (1 - 2 * p[y == k, k].sum() / (p[:, k].sum() + (y == k).sum()))
-        mass += weight[k]
+    for p, y in zip(softmax_by_hand(logits), target.numpy().ravel(), strict=True):
+        if y != 255:
+            total -= weight[y] * (1 - p[y]) ** gamma * np.log(p[y])
+            mass += weight[y]
     return total / mass
 
 
-BY_HAND = {cross_entropy: cross_entropy_by_hand, dice_loss: dice_by_hand}
+def over_classes(of_class):
+    """Return the mean over the classes in the target of what is lost by one: `of_class(its p [pixels], its y)`."""
+
+    def by_hand(logits, target, weight):
+        p, y = softmax_by_hand(logits), target.numpy().ravel()
+        p, y = p[y != 255], y[y != 255]
+        classes = sorted(set(y.tolist()))
+        losses = [of_class(p[:, k], y == k) for k in classes]
+        return np.average(losses, weights=weight[classes])
+
+    return by_hand
+
+
+def dice_of_class(p, y):
+    return 1 - 2 * p[y].sum() / (p.sum() + y.sum())
+
+
+def tversky_of_class(p, y, alpha=0.5, beta=0.5):
+    hit, vain, missed = (p * y).sum(), (p * ~y).sum(), ((1 - p) * y).sum()
+    return 1 - hit / (hit + alpha * vain + beta * missed)
+
+
+def lovasz_of_class(p, y):
+    """The extension as an integral: one minus the IoU if the pixels with an error above t were wrong, over all t."""
+    errors = np.where(y, 1 - p, p)
+    levels = np.concatenate([[0.0], np.sort(errors)])
+    total = 0.0
+    for low, high in itertools.pairwise(levels):
+        wrong = errors > low
+        total += (high - low) * (1 - (y & ~wrong).sum() / (y | wrong).sum())
+    return total
+
+
+BY_HAND = {
+    cross_entropy: cross_entropy_by_hand,
+    focal_loss: focal_by_hand,
+    dice_loss: over_classes(dice_of_class),
+    tversky_loss: over_classes(tversky_of_class),
+    lovasz_softmax_loss: over_classes(lovasz_of_class),
+}
 
 
 @pytest.mark.parametrize("shape", [(3, 6, 7), (4,), (2, 5), (2, 3, 4, 2)])
@@ -129,24 +170,90 @@ def test_half_precision_neither_overflows_nor_loses_the_sum(loss, dtype):
     assert float(value) == pytest.approx(float(loss(logits.double(), target)), rel=1e-2)
 
 
-def test_dice_of_all_right_is_0_and_of_all_wrong_is_1():
+@pytest.mark.parametrize("loss", REGIONS)
+def test_all_right_is_0_and_all_wrong_is_1(loss):
     target = torch.randint(0, 3, (2, 8, 8))  # of five classes, two are absent
     target[0, 0] = 255
     classes = target.where(target != 255, 0)
     right = 200.0 * F.one_hot(classes, 5).movedim(-1, 1)
     wrong = 200.0 * F.one_hot((classes + 1) % 5, 5).movedim(-1, 1)
     absent = 200.0 * F.one_hot(classes * 0 + 4, 5).movedim(-1, 1)
-    assert dice_loss(right, target).item() == pytest.approx(0, abs=1e-6)
-    assert dice_loss(wrong, target).item() == pytest.approx(1, abs=1e-6)
-    assert dice_loss(absent, target).item() == pytest.approx(1, abs=1e-6)
+    assert loss(right, target).item() == pytest.approx(0, abs=1e-6)
+    assert loss(wrong, target).item() == pytest.approx(1, abs=1e-6)
+    assert loss(absent, target).item() == pytest.approx(1, abs=1e-6)
+    assert focal_loss(right, target).item() == cross_entropy(right, target).item() == 0
+    # All wrong, by 200 nats: neither of these two ends at 1.
+    assert focal_loss(wrong, target).item() == pytest.approx(200)
 
 
-def test_dice_is_pooled_over_the_batch():
+@pytest.mark.parametrize("loss", REGIONS)
+def test_is_pooled_over_the_batch(loss):
     logits, target, _ = example(5)
-    apart = torch.stack([dice_loss(z[None], y[None]) for z, y in zip(logits, target, strict=True)]).mean()
-    assert dice_loss(logits, target).item() != pytest.approx(apart.item(), abs=1e-4)
+    apart = torch.stack([loss(z[None], y[None]) for z, y in zip(logits, target, strict=True)]).mean()
+    assert loss(logits, target).item() != pytest.approx(apart.item(), abs=1e-4)
     order = torch.tensor([2, 0, 1])
-    assert dice_loss(logits[order], target[order]).item() == pytest.approx(dice_loss(logits, target).item())
+    assert loss(logits[order], target[order]).item() == pytest.approx(loss(logits, target).item())
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 1, 5])
+def test_focal_with_other_powers(gamma):
+    logits, target, weight = example(10)
+    ours = focal_loss(logits, target, weight=weight, gamma=gamma)
+    assert ours.item() == pytest.approx(focal_by_hand(logits, target, weight.numpy(), gamma), rel=1e-12)
+    if gamma == 0:
+        torch.testing.assert_close(ours, cross_entropy(logits, target, weight=weight))
+    # A pixel that is right beyond doubt, where 1 − p is 0, has no gradient, and not nan.
+    sure = torch.tensor([[300.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    focal_loss(sure, torch.tensor([0, 1]), gamma=gamma).backward()
+    assert sure.grad.isfinite().all()
+    assert (sure.grad[0] == 0).all()
+    assert (sure.grad[1] != 0).all()
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: focal_loss(z, target, gamma=gamma), logits)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.3, 0.7), (1.0, 1.0), (0.0, 1.0)])
+def test_tversky_with_other_prices(alpha, beta):
+    logits, target, weight = example(11)
+    by_hand = over_classes(lambda p, y: tversky_of_class(p, y, alpha, beta))(logits, target, weight.numpy())
+    assert tversky_loss(logits, target, weight=weight, alpha=alpha, beta=beta).item() == pytest.approx(by_hand)
+    assert tversky_loss(logits, target, weight=weight, alpha=beta + 0.1, beta=alpha + 0.1).item() != by_hand
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: tversky_loss(z, target, alpha=alpha, beta=beta), logits)
+
+
+def test_lovasz_of_sharp_predictions_is_one_minus_iou():
+    for seed in range(5):
+        _, target, _ = example(seed)
+        prediction = torch.randint(0, 5, target.shape, generator=torch.Generator().manual_seed(seed))
+        p, y = prediction[target != 255].numpy(), target[target != 255].numpy()
+        ious = [((p == k) & (y == k)).sum() / ((p == k) | (y == k)).sum() for k in set(y.tolist())]
+        logits = 1000.0 * F.one_hot(prediction, 5).movedim(-1, 1)
+        assert lovasz_softmax_loss(logits, target).item() == pytest.approx(1 - np.mean(ious), rel=1e-6)
+        # Control: with the absent class, whose IoU is 0 here, it would be another number.
+        assert lovasz_softmax_loss(logits, target).item() != pytest.approx(1 - np.mean([*ious, 0]), rel=1e-3)
+
+
+def test_lovasz_is_the_best_of_all_orders():
+    # One minus IoU is submodular, so its extension is the largest sum over all orders of the pixels (Lovász 1983).
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        p, y = rng.random(5), rng.permutation([True, True, False, False, False])
+        errors = np.where(y, 1 - p, p)
+        sums = []
+        for order in itertools.permutations(range(5)):
+            lost, total = 0.0, 0.0
+            for i in range(5):
+                wrong = np.isin(range(5), order[: i + 1])
+                now = 1 - (y & ~wrong).sum() / (y | wrong).sum()
+                total += errors[order[i]] * (now - lost)
+                lost = now
+            sums.append(total)
+        # Two classes, of which the other one weighs nothing.
+        logits = torch.tensor(np.log(np.stack([1 - p, p], 1)))
+        ours = lovasz_softmax_loss(logits, torch.tensor(y.astype(int)), weight=torch.tensor([0.0, 1.0])).item()
+        assert ours == pytest.approx(max(sums), rel=1e-12)
+        assert min(sums) < ours - 1e-3
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -191,3 +298,9 @@ def test_refuses_what_does_not_fit(loss):
         loss(torch.zeros(2, 256), torch.zeros(2).long())
     with pytest.raises(ValueError, match=r"weight \[4\] for 5 classes"):
         loss(logits, target, weight=weight[:4])
+    for gamma in (-1, float("nan")):
+        with pytest.raises(ValueError, match=rf"focal_loss was given gamma={gamma}; give a number of 0 or more\.$"):
+            focal_loss(logits, target, gamma=gamma)
+    for alpha, beta in ((-0.1, 0.5), (0.5, 0)):
+        with pytest.raises(ValueError, match=rf"tversky_loss was given alpha={alpha}, beta={beta}; give"):
+            tversky_loss(logits, target, alpha=alpha, beta=beta)
