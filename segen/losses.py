@@ -132,27 +132,27 @@ def lovasz_softmax_loss(
     return _mean_of_present((errors * steps).sum(1), present, weight).to(logits.dtype)
 
 
-def check_target(logits: torch.Tensor, target: torch.Tensor) -> None:
+def check_target(logits: torch.Tensor, target: torch.Tensor, *, name: str = "The loss") -> None:
     """Raise ValueError unless `logits [N, K, …]` are floats and `target [N, …]` integers, of one size."""
     if not logits.is_floating_point() or logits.ndim < 2:
         raise ValueError(
-            f"The loss was given logits {list(logits.shape)} of {logits.dtype} where floats [N, K, …] are expected; "
+            f"{name} was given logits {list(logits.shape)} of {logits.dtype} where floats [N, K, …] are expected; "
             "give the network's output as it is, neither argmax nor a mask."
         )
     if logits.shape[1] > VOID:
         raise ValueError(
-            f"The loss was given logits of {logits.shape[1]} classes, but has room for {VOID}, as the index {VOID} is "
+            f"{name} was given logits of {logits.shape[1]} classes, but has room for {VOID}, as the index {VOID} is "
             f"void; use torch's own for more."
         )
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(
-            f"The loss was given a target of {target.dtype} where class indices are expected; "
+            f"{name} was given a target of {target.dtype} where class indices are expected; "
             "give integers 0..K−1, or 255 for void, as target.long() does."
         )
     if target.shape != logits.shape[:1] + logits.shape[2:]:
         expected = [logits.shape[0], *logits.shape[2:]]
         raise ValueError(
-            f"The loss was given logits {list(logits.shape)} and a target {list(target.shape)}, but expects the "
+            f"{name} was given logits {list(logits.shape)} and a target {list(target.shape)}, but expects the "
             f"target to be {expected}; bring mask and image to one size (a mask by nearest neighbour)."
         )
 

@@ -1,6 +1,9 @@
 """How good a result is."""
 
 import torch
+from torch.nn import functional as F
+
+from segen.losses import check_indices, check_target
 
 VOID = 255
 
@@ -97,6 +100,102 @@ class ConfusionMatrix:
                 )
 
 
+class BoundaryIoU:
+    """Count, over a whole set, how well prediction and target agree within `distance` pixels of their contours.
+
+    For class k, `|P_d ∩ G_d| / |P_d ∪ G_d|`, where P_d are the pixels of the prediction's region k that are at most
+    `distance` (in steps to any of eight neighbours) from a pixel outside the region, G_d likewise for the target.
+    The image's edge is a contour, as in the authors' code. Pixels whose target is 255 (void) are not counted,
+    whatever was predicted there, and where a region meets void there is no contour. The paper takes 2 % of the
+    image's diagonal as distance: 2 pixels at 64×64. The scores are float64, from 0 to 1, `nan` for a class without
+    contour in either map and for an empty set; for several processes, `confusion.merge` the other's `confusion`.
+
+    Raises ValueError unless `num_classes` is from 1 to 254 and `distance` 1 or more. Source: Cheng, Girshick, Dollár,
+    Berg, Kirillov, CVPR 2021 (2103.16562).
+    """
+
+    def __init__(self, num_classes: int, *, distance: int = 2) -> None:
+        if isinstance(distance, bool) or not isinstance(distance, int) or distance < 1:
+            raise ValueError(f"BoundaryIoU was given distance={distance!r}; give a number of pixels, 1 or more.")
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or not 1 <= num_classes < VOID:
+            raise ValueError(f"BoundaryIoU was given num_classes={num_classes!r}; give 1 to 254.")
+        self.distance = distance
+        self.maps = ConfusionMatrix(num_classes)
+        self.confusion = ConfusionMatrix(num_classes + 1)  # the last class: what is far from every contour
+
+    def update(self, prediction: torch.Tensor, target: torch.Tensor) -> None:
+        """Count a batch: two integer maps of class indices `[N, H, W]`; raises as `ConfusionMatrix.update` does."""
+        _check_maps(prediction, target, "BoundaryIoU")
+        if target.ndim < 2:
+            raise ValueError(f"BoundaryIoU was given maps {list(target.shape)}; give [N, H, W], which have contours.")
+        self.maps._refuse(prediction, target)
+        void = target == VOID
+        contours = [self._contours(values.long(), void) for values in (prediction, target)]
+        self.confusion.update(contours[0], contours[1].where(~void, VOID))
+
+    def iou(self) -> torch.Tensor:
+        """Return each class's boundary IoU: `[K]`; 0 if its contours never meet."""
+        return self.confusion.iou()[:-1]
+
+    def mean_iou(self) -> float:
+        """Return the mean of the boundary IoU of the classes that are in the prediction or the target."""
+        return self.iou().nanmean().item()
+
+    def _contours(self, classes: torch.Tensor, void: torch.Tensor) -> torch.Tensor:
+        """Keep the class of the pixels near a contour; all others get the index `num_classes`."""
+        # A pixel is far from a contour if the least and the greatest class around it are its own.
+        values = classes.float().reshape(-1, 1, *classes.shape[-2:])
+        void = void.reshape(values.shape)
+        window = {"kernel_size": 2 * self.distance + 1, "stride": 1}
+        border = [self.distance] * 4
+        greatest = F.max_pool2d(F.pad(values.where(~void, -1), border, value=VOID), **window)
+        least = -F.max_pool2d(-F.pad(values.where(~void, VOID), border, value=-1), **window)
+        far = (greatest == values) & (least == values)
+        return classes.where(~far.reshape(classes.shape), self.maps.num_classes)
+
+
+class CalibrationError:
+    """Compare, over a whole set, how sure a network is with how often it is right: `sums`, float64 `[3, bins]`.
+
+    A pixel's confidence is its largest probability. Pixels go by it into `bins` equal steps `((m − 1)/M, m/M]`;
+    the rows of `sums` are, for each, the number of pixels, how many are right, and the sum of their confidence.
+    Pixels whose target is 255 (void) are not counted. For several processes, add their `sums`.
+
+    Raises ValueError unless `bins` is 1 or more. Source: Guo, Pleiss, Sun, Weinberger, ICML 2017 (1706.04599,
+    section 2, equation 3).
+    """
+
+    def __init__(self, bins: int = 15) -> None:
+        if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+            raise ValueError(f"CalibrationError was given bins={bins!r}; give a whole number, 1 or more.")
+        self.sums = torch.zeros(3, bins, dtype=torch.float64)
+
+    def update(self, logits: torch.Tensor, target: torch.Tensor) -> None:
+        """Count a batch: `logits [N, K, …]`, floats, before softmax, and `target [N, …]`, integers 0..K−1 or 255.
+
+        Raises ValueError, and counts nothing, for shapes or types that do not fit and for an index that is no class.
+        """
+        check_target(logits, target, name="CalibrationError")
+        check_indices(target, logits.shape[1])
+        confidence, prediction = logits.double().softmax(dim=1).max(dim=1)
+        counted = target != VOID
+        confidence, right = confidence[counted].cpu(), (prediction == target)[counted].double().cpu()
+        bins = self.sums.shape[1]
+        index = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
+        rows = torch.stack([torch.ones_like(right), right, confidence])
+        self.sums = self.sums.index_add(1, index, rows)
+
+    def error(self) -> float:
+        """Return `Σ n_m / n · |accuracy_m − confidence_m|` over the bins m, 0 to 1; of an empty set it is `nan`."""
+        number, right, confidence = self.sums
+        return ((right - confidence).abs().sum() / number.sum()).item()
+
+    def reliability(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean confidence and the accuracy in each bin, `[bins]`, `nan` where a bin is empty."""
+        number, right, confidence = self.sums
+        return confidence / number, right / number
+
+
 def _are_bytes(values: torch.Tensor) -> bool:
     if values.numel() == 0:
         return True
@@ -104,15 +203,15 @@ def _are_bytes(values: torch.Tensor) -> bool:
     return bool((low >= 0) & (high <= 255))
 
 
-def _check_maps(prediction: torch.Tensor, target: torch.Tensor) -> None:
+def _check_maps(prediction: torch.Tensor, target: torch.Tensor, judge: str = "ConfusionMatrix") -> None:
     for name, values in (("prediction", prediction), ("target", target)):
         if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
             raise ValueError(
-                f"ConfusionMatrix was given a {name} {list(values.shape)} of {values.dtype} where class indices are "
+                f"{judge} was given a {name} {list(values.shape)} of {values.dtype} where class indices are "
                 "expected; of logits [N, K, H, W] give logits.argmax(1)."
             )
     if prediction.shape != target.shape:
         raise ValueError(
-            f"ConfusionMatrix was given a prediction {list(prediction.shape)} and a target {list(target.shape)}; "
+            f"{judge} was given a prediction {list(prediction.shape)} and a target {list(target.shape)}; "
             "give two maps of class indices of one shape, [N, H, W]."
         )
