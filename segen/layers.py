@@ -43,8 +43,9 @@ class ConvReLU(nn.Sequential):
         padding: bool = True,
         batch_norm: bool = True,
         stride: int = 1,
+        dilation: int = 1,
     ) -> None:
-        style = {"kernel": kernel, "stride": stride, "padding": None if padding else 0}
+        style = {"kernel": kernel, "stride": stride, "padding": None if padding else 0, "dilation": dilation}
         norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
         super().__init__(
             convolution(in_channels, out_channels, **style, bias=not batch_norm), *norm, nn.ReLU(inplace=True)

@@ -1,7 +1,9 @@
 """Networks: one file a paper."""
 
 from segen.models.alexnet import AlexNet, alexnet
+from segen.models.deeplab import DeepLabV3, DeepLabV3Plus, deeplabv3_resnet50
 from segen.models.densenet import DenseNet, densenet121
+from segen.models.fcn import FCN, fcn_resnet50
 from segen.models.googlenet import GoogLeNet, googlenet
 from segen.models.resnet import PreActResNet, ResNet, resnet18, resnet50
 from segen.models.senet import SEResNet, se_resnet50
@@ -9,8 +11,11 @@ from segen.models.unet import UNet, unet_2015
 from segen.models.vgg import VGG, vgg16
 
 __all__ = [
+    "FCN",
     "VGG",
     "AlexNet",
+    "DeepLabV3",
+    "DeepLabV3Plus",
     "DenseNet",
     "GoogLeNet",
     "PreActResNet",
@@ -18,7 +23,9 @@ __all__ = [
     "SEResNet",
     "UNet",
     "alexnet",
+    "deeplabv3_resnet50",
     "densenet121",
+    "fcn_resnet50",
     "googlenet",
     "resnet18",
     "resnet50",

@@ -1,4 +1,4 @@
-"""What the tests of the classifiers share: the comparison with a peer, and what every one of them must do."""
+"""What the tests of the networks share: the comparison with a peer, and what every one of them must do."""
 
 import math
 
@@ -167,5 +167,56 @@ def assert_complete():
                 full(**{argument: 0})
         with pytest.raises(TypeError):
             full(3, 8, 16)
+
+    return check
+
+
+@pytest.fixture
+def assert_segments():
+    """Assert what every segmenter does: logits of the image's size, at any width, in any float type; good sentences.
+
+    `full` is the class, complete with two arguments; `sizes` are sizes that it reads beside 64×64, `smallest` the
+    smallest, or None where there is none.
+    """
+
+    def check(full, *, sizes: list[tuple[int, int]], smallest: int | None = None) -> None:
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(2, 3, 64, 64, generator=generator)
+        for width in (1, 5):
+            torch.manual_seed(0)
+            model = full(3, 8, width=width)
+            logits = model(x)
+            assert logits.shape == (2, 8, 64, 64)
+            logits.square().sum().backward()
+            assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+            model.eval()
+            with torch.no_grad():
+                # What one image gives does not depend on its batch.
+                torch.testing.assert_close(model(x)[:1], model(x[:1]), rtol=1e-4, atol=1e-4)
+                for size in sizes:
+                    assert model(torch.zeros(1, 3, *size)).shape == (1, 8, *size)
+                for dtype in (torch.float16, torch.bfloat16, torch.float64):
+                    y = model.to(dtype)(x.to(dtype))
+                    assert y.dtype == dtype
+                    assert y.shape == (2, 8, 64, 64)
+                    assert y.isfinite().all()
+        with torch.device("meta"):
+            assert full(3, 8)(torch.zeros(2, 3, 96, 128)).shape == (2, 8, 96, 128)
+            assert full(1, 5)(torch.zeros(2, 1, 64, 64)).shape == (2, 5, 64, 64)
+            model, name = full(3, 8), full.__name__
+            if smallest is not None:
+                with pytest.raises(ValueError, match=rf"{name} was given .* at least {smallest}; resize or pad them"):
+                    model(torch.zeros(1, 3, smallest - 1, 64))
+            with pytest.raises(ValueError, match=rf"{name} was given images of 1 channels, .* in_channels=1\.$"):
+                model(torch.zeros(1, 1, 64, 64))
+            with pytest.raises(ValueError, match=rf"{name} was given images of torch.uint8 where floats"):
+                model(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+            with pytest.raises(ValueError, match=rf"{name} was given \[3, 64, 64\] where a batch"):
+                model(torch.zeros(3, 64, 64))
+            for argument in ("in_channels", "num_classes", "width"):
+                with pytest.raises(ValueError, match=rf"{name} was given {argument}=0; give a whole number"):
+                    full(**{argument: 0})
+            with pytest.raises(TypeError):
+                full(3, 8, 16)
 
     return check
