@@ -6,6 +6,7 @@ from segen.models.densenet import DenseNet, densenet121
 from segen.models.fcn import FCN, fcn_resnet50
 from segen.models.googlenet import GoogLeNet, googlenet
 from segen.models.resnet import PreActResNet, ResNet, resnet18, resnet50
+from segen.models.segnet import SegNet, segnet, segnet_basic
 from segen.models.senet import SEResNet, se_resnet50
 from segen.models.unet import UNet, unet_2015
 from segen.models.vgg import VGG, vgg16
@@ -21,6 +22,7 @@ __all__ = [
     "PreActResNet",
     "ResNet",
     "SEResNet",
+    "SegNet",
     "UNet",
     "alexnet",
     "deeplabv3_resnet50",
@@ -30,6 +32,8 @@ __all__ = [
     "resnet18",
     "resnet50",
     "se_resnet50",
+    "segnet",
+    "segnet_basic",
     "unet_2015",
     "vgg16",
 ]
