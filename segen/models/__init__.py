@@ -1,6 +1,7 @@
 """Networks: one file a paper."""
 
 from segen.models.alexnet import AlexNet, alexnet
+from segen.models.crf import DenseCRF
 from segen.models.deeplab import DeepLabV3, DeepLabV3Plus, deeplabv3_resnet50
 from segen.models.densenet import DenseNet, densenet121
 from segen.models.fcn import FCN, fcn_resnet50
@@ -17,6 +18,7 @@ __all__ = [
     "AlexNet",
     "DeepLabV3",
     "DeepLabV3Plus",
+    "DenseCRF",
     "DenseNet",
     "GoogLeNet",
     "PreActResNet",
