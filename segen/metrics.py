@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional as F
 
+from segen.layers import check_positive
 from segen.losses import check_indices, check_target
 
 VOID = 255
@@ -115,10 +116,9 @@ class BoundaryIoU:
     """
 
     def __init__(self, num_classes: int, *, distance: int = 2) -> None:
-        if isinstance(distance, bool) or not isinstance(distance, int) or distance < 1:
-            raise ValueError(f"BoundaryIoU was given distance={distance!r}; give a number of pixels, 1 or more.")
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or not 1 <= num_classes < VOID:
-            raise ValueError(f"BoundaryIoU was given num_classes={num_classes!r}; give 1 to 254.")
+        check_positive("BoundaryIoU", num_classes=num_classes, distance=distance)
+        if num_classes >= VOID:
+            raise ValueError(f"BoundaryIoU was given num_classes={num_classes}; give 1 to 254, as 255 is void.")
         self.distance = distance
         self.maps = ConfusionMatrix(num_classes)
         self.confusion = ConfusionMatrix(num_classes + 1)  # the last class: what is far from every contour
@@ -166,8 +166,7 @@ class CalibrationError:
     """
 
     def __init__(self, bins: int = 15) -> None:
-        if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-            raise ValueError(f"CalibrationError was given bins={bins!r}; give a whole number, 1 or more.")
+        check_positive("CalibrationError", bins=bins)
         self.sums = torch.zeros(3, bins, dtype=torch.float64)
 
     def update(self, logits: torch.Tensor, target: torch.Tensor) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segen.layers import Backbone, ConvReLU
+from segen.layers import Backbone, ConvReLU, check_positive
 from segen.models.fcn import OnBackbone
 from segen.models.resnet import resnet50
 
@@ -53,8 +53,7 @@ class DeepLabV3(OnBackbone):
     ) -> None:
         super().__init__(in_channels, num_classes, width=width, backbone=backbone)
         for rate in rates:
-            if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1:
-                raise ValueError(f"{type(self).__name__} was given rates={rates!r}; give whole numbers, 1 or more.")
+            check_positive(type(self).__name__, rates=rate)
         self.aspp = ASPP(self.backbone.channels[-1], 4 * width, rates)
         self.head = nn.Sequential(ConvReLU(4 * width, 4 * width), nn.Conv2d(4 * width, num_classes, 1))
 

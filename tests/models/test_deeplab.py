@@ -118,7 +118,7 @@ def test_other_backbones():
 
 def test_refuses_with_a_sentence():
     for rates in ((0,), (2, -1), (1.5,), (True,)):
-        with pytest.raises(ValueError, match=r"DeepLabV3 was given rates=.*; give whole numbers, 1 or more\.$"):
+        with pytest.raises(ValueError, match=r"DeepLabV3 was given rates=.*; give a whole number, 1 or more\.$"):
             DeepLabV3(3, 8, rates=rates)
     for fine in (-1, 5, 1.0, True):
         with pytest.raises(ValueError, match=r"DeepLabV3Plus was given fine=.*; with this backbone give 0 to 4\.$"):
