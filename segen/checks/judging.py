@@ -207,6 +207,8 @@ def _try(answer: Callable, case: Case, clock: "_Clock", *, strided: bool) -> _Fa
         if not refusal:
             return _Failure(evidence, says)
     if refusal:
+        if isinstance(got, BaseException) or (isinstance(got, type) and issubclass(got, BaseException)):
+            return _Failure(evidence, f"It returned the {case.expected.__name__}: raise it.")
         suspects = case.suspects(got)
         return _Failure(evidence, "" if suspects else f"It must raise a {case.expected.__name__} here.", suspects)
     differs = _agree(got, case.expected)
@@ -224,7 +226,7 @@ def _agree(got: Any, expected: Any) -> str | None:
     if isinstance(expected, int):
         whole = isinstance(got, int | np.integer) and not isinstance(got, bool)
         whole = whole or (isinstance(got, torch.Tensor) and got.ndim == 0 and not got.is_floating_point())
-        return None if whole and int(got) == expected else ("" if whole else " (not a whole number)")
+        return None if whole and int(got) == expected else ("" if whole else " (not an int)")
     got = _as_tensor(got)
     if got is None:
         return " (not a tensor of numbers)"

@@ -1,7 +1,7 @@
 """The judges of the chapter `unet`: crop_and_concatenate, output_size, border_weight_map and overlap_tile."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.nn import functional as F
@@ -20,11 +20,14 @@ def _whole_numbers(*shape: int, random: torch.Generator) -> torch.Tensor:
 _CORNER = "You kept the upper left corner of the skip; the valid convolutions lose as much on every side."
 _FAR_CORNER = "You kept the lower right corner of the skip; the centre lies between."
 _ROUNDED_UP = "Where the difference is odd, you put the larger margin above or on the left; round down."
+_ROUNDED_TO_EVEN = "round() takes 1.5 to 2, the even number: where the difference is odd, round down, with //."
 _ROWS_TWICE = "You used the margin of the rows for the columns too."
+_SWAPPED = "The margins are mixed up: you used that of the columns for the rows, and the other way round."
 _TURNED_ROUND = "The order is turned round: the skip's channels come first."
 _INTERPOLATED = "You made the skip smaller by interpolation; its pixels must stay where they are, so crop it."
 _ADDED = "You added the two maps; U-Net puts them side by side and lets the next convolution mix them."
-_EMPTY_SLICE = "It fails where nothing is to be cut: a slice 0:-0 keeps nothing."
+_ENLARGED = "You made x as large as the skip; it is the skip that is cut."
+_EMPTY_SLICE = "It fails here, where nothing is to be cut; if you slice up to −margin, 0:-0 keeps nothing."
 
 
 def _paste(skip: torch.Tensor, x: torch.Tensor, top: int, left: int) -> torch.Tensor:
@@ -57,6 +60,7 @@ def crop_and_concatenate(random: torch.Generator) -> Iterator[Case]:
         (1, 1, 1, (3, 3), (1, 1)),
         (1, 1, 1, (2, 2), (1, 1)),
         (1, 1, 1, (3, 5), (1, 1)),
+        (1, 1, 1, (4, 4), (1, 1)),
         (1, 1, 1, (4, 2), (2, 2)),
         (1, 2, 1, (5, 6), (3, 2)),
         (2, 2, 2, (8, 6), (3, 5)),
@@ -73,7 +77,9 @@ def crop_and_concatenate(random: torch.Generator) -> Iterator[Case]:
             _CORNER: _paste(skip, x, 0, 0),
             _FAR_CORNER: _paste(skip, x, height - h, width - w),
             _ROUNDED_UP: _paste(skip, x, -((h - height) // 2), -((w - width) // 2)),
+            _ROUNDED_TO_EVEN: _paste(skip, x, round((height - h) / 2), round((width - w) / 2)),
             _ROWS_TWICE: _paste(skip, x, top, top),
+            _SWAPPED: _paste(skip, x, left, top),
             _TURNED_ROUND: torch.cat([x, centre], dim=1),
             _INTERPOLATED: tuple(torch.cat([one, x], dim=1) for one in small),
         }
@@ -83,7 +89,9 @@ def crop_and_concatenate(random: torch.Generator) -> Iterator[Case]:
                     [centre, x], dim=axis
                 )
             mistakes[_ADDED] = centre + x
-        if (height, width) == (h, w):
+        if (height, width) != (h, w):
+            mistakes[_ENLARGED] = lambda got, skip=skip: got.shape[2:] == skip.shape[2:]
+        else:
             mistakes[_EMPTY_SLICE] = RuntimeError
         yield Case({"skip": skip, "x": x}, right, mistakes)
 
@@ -215,7 +223,7 @@ def border_weight_map(random: torch.Generator) -> Iterator[Case]:
     Ronneberger et al. 2015, equation 2, on the background; inside cells, and with fewer than two, w_c alone.
     """
     shapes = [
-        (1, 4, 2, 10.0, 1.0),
+        (1, 5, 2, 10.0, 3.0),
         (2, 4, 2, 10.0, 1.0),
         (4, 4, 3, 4.0, 2.0),
         (1, 3, 1, 10.0, 5.0),
@@ -225,7 +233,7 @@ def border_weight_map(random: torch.Generator) -> Iterator[Case]:
     for number, (height, width, how_many, w0, sigma) in enumerate(shapes):
         cells = _drawn_cells(height, width, how_many, random)
         if number == 0:
-            cells = torch.tensor([[2, 0, 0, 5]])
+            cells = torch.tensor([[2, 0, 0, 0, 5]])
         class_weight = torch.randint(1, 5, (height, width), generator=random).float() / 2
         far = _distances(cells)
         inputs = {"cells": cells, "class_weight": class_weight, "w0": w0, "sigma": sigma}
@@ -242,7 +250,11 @@ def border_weight_map(random: torch.Generator) -> Iterator[Case]:
             continue
         d1, d2 = far[:2]
         pixel1, pixel2 = _nearest_pixels(cells)
-        city = _city_distances(cells)
+        each = _to_each(cells, math.hypot)
+        city = _to_each(cells, lambda i, j: abs(i) + abs(j)).sort(dim=0).values
+        chess = _to_each(cells, lambda i, j: max(abs(i), abs(j))).sort(dim=0).values
+        centre = _to_each(cells, math.hypot, centre=True).sort(dim=0).values
+        counted = _up_to_the_largest(cells)
 
         def weights(distance: torch.Tensor, *, wide: float = 2 * sigma**2, w0: float = w0) -> torch.Tensor:
             return w0 * torch.exp(-distance / wide)
@@ -251,6 +263,9 @@ def border_weight_map(random: torch.Generator) -> Iterator[Case]:
         mistakes = {
             "You divided by σ²; the equation has 2σ².": w + weights((d1 + d2) ** 2, wide=sigma**2) * ground,
             "You divided by 2σ; σ is squared too.": w + weights((d1 + d2) ** 2, wide=2 * sigma) * ground,
+            "… / 2 * sigma**2 multiplies by σ²; put 2 * sigma**2 into brackets.": w
+            + weights((d1 + d2) ** 2, wide=2 / sigma**2) * ground,
+            "You returned w_c alone; the border's weight is missing.": w,
             "You added the squares of the distances; the equation squares their sum.": w
             + weights(d1**2 + d2**2) * ground,
             "You did not square the sum of the distances.": w + weights(d1 + d2) * ground,
@@ -263,12 +278,28 @@ def border_weight_map(random: torch.Generator) -> Iterator[Case]:
             "You added the border's weight inside the cells too; it is for the background.": w
             + weights((d1 + d2) ** 2),
             "The class weight w_c is missing.": weights((d1 + d2) ** 2) * ground,
-            "The class weight w_c is added to the border's, not multiplied with it.": w
-            * weights((d1 + d2) ** 2)
-            * ground,
+            "The class weight w_c is added to the border's, not multiplied with it.": (
+                w * weights((d1 + d2) ** 2) * ground,
+                w * (1 + weights((d1 + d2) ** 2) * ground),
+            ),
             "The factor w0 is missing.": w + weights((d1 + d2) ** 2, w0=1.0) * ground,
+            "w0 is an argument; you took 10 each time.": w + weights((d1 + d2) ** 2, w0=10.0) * ground,
+            "sigma is an argument; you took 5 each time.": w + weights((d1 + d2) ** 2, wide=50.0) * ground,
             "You counted steps along rows and columns; the distance is Euclidean.": w
             + weights((city[0] + city[1]) ** 2) * ground,
+            "You counted a step across a corner as 1; the distance is Euclidean, √2.": w
+            + weights((chess[0] + chess[1]) ** 2) * ground,
+            "You measured to the centres of the cells; the distance to a cell is that to its nearest pixel.": w
+            + weights((centre[0] + centre[1]) ** 2) * ground,
+            "You measured to the edges of the pixels; the distance is between their centres.": (
+                w + weights((d1 + d2 - 1) ** 2) * ground,
+                w + weights((d1 + d2 - 2) ** 2) * ground,
+            ),
+            "You took the same two cells for all pixels; which are nearest must be asked pixel by pixel.": tuple(
+                w + weights((one + other) ** 2) * ground for one, other in ((each[0], each[1]), (each[-2], each[-1]))
+            ),
+            "You counted the cells from 1 to the largest number, but there are gaps; cells.unique() has none.": w
+            + weights((counted[0] + counted[1]) ** 2) * ground,
             "The minus sign of the exponent is missing.": w + weights(-((d1 + d2) ** 2)) * ground,
         }
         yield Case(inputs, right, mistakes)
@@ -281,14 +312,26 @@ def _nearest_pixels(cells: torch.Tensor) -> torch.Tensor:
     return _distances(alone)[:2]
 
 
-def _city_distances(cells: torch.Tensor) -> torch.Tensor:
-    """Return the city-block distances to each cell, nearest first: float64 [cells, H, W]."""
-    rows, columns = torch.meshgrid(*(torch.arange(side) for side in cells.shape), indexing="ij")
+def _to_each(cells: torch.Tensor, far: Callable[[float, float], float], *, centre: bool = False) -> torch.Tensor:
+    """Return how far each pixel is from each cell, or from its `centre`, in the cells' order: float64 [cells, H, W]."""
+    height, width = cells.shape
     maps = []
     for label in cells[cells != 0].unique():
-        steps = [(rows - i).abs() + (columns - j).abs() for i, j in torch.nonzero(cells == label)]
-        maps.append(torch.stack(steps).amin(0))
-    return torch.stack(maps).sort(dim=0).values.double()
+        pixels = torch.nonzero(cells == label).double()
+        targets = (pixels.mean(0, keepdim=True) if centre else pixels).tolist()
+        maps.append([[min(far(i - k, j - m) for k, m in targets) for j in range(width)] for i in range(height)])
+    return torch.tensor(maps, dtype=torch.float64)
+
+
+def _up_to_the_largest(cells: torch.Tensor) -> torch.Tensor:
+    """Return the distances to each number up to the largest, nearest first: float64 [numbers, H, W].
+
+    To a number that no pixel has, SciPy's `distance_transform_edt` takes the distance to the place (−1, 0).
+    """
+    rows, columns = torch.meshgrid(*(torch.arange(side) for side in cells.shape), indexing="ij")
+    nowhere = torch.hypot(rows + 1.0, columns.double())
+    missing = int(cells.max()) - len(cells[cells != 0].unique())
+    return torch.stack([*_distances(cells), *[nowhere] * missing]).sort(dim=0).values
 
 
 # overlap_tile ---------------------------------------------------------------------------------------------------
@@ -344,6 +387,18 @@ def _tile_by_tile(net: _Net, image: torch.Tensor, tile: int, context: int, how: 
     return torch.cat(whole, dim=1)
 
 
+def _mirrored_by_itself(net: _Net, image: torch.Tensor, tile: int, context: int) -> torch.Tensor:
+    """Return the prediction if each tile, the last ones moved inwards, were mirrored by itself."""
+    _, height, width = image.shape
+    whole = image.new_zeros(len(net.kernel), height, width)
+    for row in range(0, height, tile):
+        for column in range(0, width, tile):
+            top, left = min(row, height - tile), min(column, width - tile)
+            place = (slice(None), slice(top, top + tile), slice(left, left + tile))
+            whole[place] = net.apply(_continued(image[place], context, "mirror")[None])[0]
+    return whole
+
+
 def _summed(whole: torch.Tensor, tile: int) -> torch.Tensor:
     """Return `whole` times how often tiles that are moved inwards cover each pixel."""
     covered = torch.zeros(whole.shape[-2:], dtype=whole.dtype)
@@ -388,9 +443,11 @@ def overlap_tile(random: torch.Generator) -> Iterator[Case]:
             return net.apply(_continued(image, context, how)[None])[0]
 
         def asked(_: object, net: _Net = net, side: int = side) -> str | None:
-            other = [shape for shape in net.given if shape[-2:] != (side, side)]
+            other = [shape for shape in net.given if len(shape) != 4 or shape[2:] != (side, side)]
             if other:
                 came = "×".join(map(str, other[0]))
+                if other[0][-2:] == (side, side):
+                    return f"predict was called with {came}; it takes [N, C, {side}, {side}]: give it a batch axis."
                 return f"predict was called with {came}; it takes squares of tile + 2·context, here {side}×{side}."
             return None if net.given else "predict was never called."
 
@@ -410,13 +467,15 @@ def overlap_tile(random: torch.Generator) -> Iterator[Case]:
                 zeroed,
                 right[:, : short[0], : short[1]],
             ),
+            "The batch axis is still there; return [K, H, W].": right[None],
+            "You returned the number of the best class; return the scores of all K classes.": right.argmax(0),
             "Where tiles overlap, you added their predictions.": _summed(right, tile),
             "It is larger than the image: cut away what the last tiles hold beyond it.": lambda got, larger=larger: (
                 sum(got.shape[-2:]) > larger
             ),
         }
-        if height % tile == width % tile == 0 and context < tile:
-            mistakes["Each tile was mirrored by itself; inside the image its context is the image."] = _tile_by_tile(
-                net, image, tile, context, "mirror"
+        if context < tile:
+            mistakes["Each tile was mirrored by itself; inside the image its context is the image."] = (
+                _mirrored_by_itself(net, image, tile, context)
             )
         yield Case({"predict": net, "image": image, "tile": tile, "context": context}, right, mistakes, also=asked)

@@ -1,7 +1,9 @@
 """Wrong answers to the exercises of the chapter `unet`, each one idea away from the solution: EXERCISE__idea."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import distance_transform_cdt, distance_transform_edt
 
 
 def crop_and_concatenate__upper_left_corner(skip, x):
@@ -54,6 +56,27 @@ def crop_and_concatenate__along_the_batch(skip, x):
     (height, width), (h, w) = skip.shape[-2:], x.shape[-2:]
     top, left = (height - h) // 2, (width - w) // 2
     return torch.cat([skip[:, :, top : top + h, left : left + w], x], dim=0)
+
+
+def crop_and_concatenate__margin_rounded_to_even(skip, x):
+    """Halve the margin with `round`, which goes to the even number: wrong only for a margin of 3, 7, 11…"""
+    (height, width), (h, w) = skip.shape[-2:], x.shape[-2:]
+    top, left = round((height - h) / 2), round((width - w) / 2)
+    return torch.cat([skip[:, :, top : top + h, left : left + w], x], dim=1)
+
+
+def crop_and_concatenate__margins_swapped(skip, x):
+    """Take the rows' margin for the columns and the columns' for the rows."""
+    (height, width), (h, w) = skip.shape[-2:], x.shape[-2:]
+    top, left = (width - w) // 2, (height - h) // 2
+    return torch.cat([skip[:, :, top : top + h, left : left + w], x], dim=1)
+
+
+def crop_and_concatenate__x_padded(skip, x):
+    """Pad the upsampled map with zeros until it is as large as the skip, as many programs do."""
+    rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
+    padding = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+    return torch.cat([skip, F.pad(x, padding)], dim=1)
 
 
 def _through(size, depth, *, down=4, bottom=4, up=4, strict=True):
@@ -114,6 +137,14 @@ def output_size__negative_sides(size, depth=4):
     for _ in range(depth):
         size = 2 * size - 4
     return size
+
+
+def output_size__error_returned(size, depth=4):
+    """Return the error in place of raising it."""
+    try:
+        return _through(size, depth)
+    except ValueError as error:
+        return error
 
 
 def _nearest(cells):
@@ -182,6 +213,90 @@ def border_weight_map__two_cells_needed(cells, class_weight, w0=10.0, sigma=5.0)
     """Fail where there is no second cell."""
     d1, d2 = _nearest(cells)[:2]
     return class_weight + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)) * (cells == 0)
+
+
+def _weights(cells, class_weight, w0, sigma, d1, d2):
+    return class_weight + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)) * (cells == 0)
+
+
+def border_weight_map__numbers_without_gaps(cells, class_weight, w0=10.0, sigma=5.0):
+    """Count the cells from 1 to the largest number, as the chapter's own cell may."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    each = [distance_transform_edt(cells.numpy() != number) for number in range(1, int(cells.max()) + 1)]
+    d1, d2 = torch.from_numpy(np.sort(each, axis=0)[:2])
+    return _weights(cells, class_weight, w0, sigma, d1, d2)
+
+
+def border_weight_map__not_sorted(cells, class_weight, w0=10.0, sigma=5.0):
+    """Take the first two cells for the nearest two at every pixel."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    first, second = cells[cells != 0].unique()[:2]
+    d1, d2 = (torch.from_numpy(distance_transform_edt(cells.numpy() != int(one))) for one in (first, second))
+    return _weights(cells, class_weight, w0, sigma, d1, d2)
+
+
+def border_weight_map__to_the_centres(cells, class_weight, w0=10.0, sigma=5.0):
+    """Measure to the middle of a cell."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    pixels = torch.cartesian_prod(*(torch.arange(side) for side in cells.shape)).double()
+    middles = [pixels[cells.flatten() == number].mean(0) for number in cells[cells != 0].unique()]
+    far = torch.cdist(pixels, torch.stack(middles), compute_mode="donot_use_mm_for_euclid_dist").sort(dim=1).values
+    return _weights(cells, class_weight, w0, sigma, *far[:, :2].T.reshape(2, *cells.shape))
+
+
+def border_weight_map__largest_step(cells, class_weight, w0=10.0, sigma=5.0):
+    """Count a step across a corner as one pixel."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    numbers = np.unique(cells[cells != 0])
+    each = [distance_transform_cdt(cells.numpy() != number, metric="chessboard") for number in numbers]
+    d1, d2 = torch.from_numpy(np.sort(each, axis=0)[:2]).double()
+    return _weights(cells, class_weight, w0, sigma, d1, d2)
+
+
+def border_weight_map__between_the_edges(cells, class_weight, w0=10.0, sigma=5.0):
+    """Measure the gap between the pixels' edges: a pixel less for each pair of neighbours."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    d1, d2 = _nearest(cells)[:2]
+    return _weights(cells, class_weight, w0, sigma, d1 - 0.5, d2 - 0.5)
+
+
+def border_weight_map__sigma_fixed(cells, class_weight, w0=10.0, sigma=5.0):
+    """Write the paper's σ into the formula."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    return _weights(cells, class_weight, w0, 5, *_nearest(cells)[:2])
+
+
+def border_weight_map__w0_fixed(cells, class_weight, w0=10.0, sigma=5.0):
+    """Write the paper's w0 into the formula."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    return _weights(cells, class_weight, 10, sigma, *_nearest(cells)[:2])
+
+
+def border_weight_map__multiplied(cells, class_weight, w0=10.0, sigma=5.0):
+    """Multiply the class weight by one plus the border's."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    return class_weight * _weights(cells, torch.ones_like(class_weight), w0, sigma, *_nearest(cells)[:2])
+
+
+def border_weight_map__no_brackets(cells, class_weight, w0=10.0, sigma=5.0):
+    """Divide by 2 and then multiply by σ²."""
+    if _fewer_than_two(cells):
+        return class_weight.clone()
+    d1, d2 = _nearest(cells)[:2]
+    return class_weight + w0 * torch.exp(-((d1 + d2) ** 2) / 2 * sigma**2) * (cells == 0)
+
+
+def border_weight_map__class_weight_alone(cells, class_weight, w0=10.0, sigma=5.0):
+    """Return what was given."""
+    return class_weight.clone()
 
 
 def _tiles(predict, image, tile, context, *, mode="reflect"):
@@ -270,3 +385,30 @@ def overlap_tile__overlaps_added(predict, image, tile, context):
 def overlap_tile__whole_image_at_once(predict, image, tile, context):
     """Give the net the whole image, which was to be avoided."""
     return predict(F.pad(image[None], (context,) * 4, mode="reflect"))[0]
+
+
+def overlap_tile__each_tile_mirrored(predict, image, tile, context):
+    """Mirror each tile by itself instead of the whole image."""
+
+    def predict_middle(part):
+        middle = part[:, :, context:-context, context:-context]
+        if context >= tile:  # too small to be mirrored
+            return predict(part)
+        return predict(F.pad(middle, (context,) * 4, mode="reflect"))
+
+    return _put(_tiles(predict_middle, image, tile, context), image, tile)
+
+
+def overlap_tile__no_batch_axis(predict, image, tile, context):
+    """Give the net one square without its batch axis, which a single convolution happens to take."""
+    return _put(_tiles(lambda part: predict(part[0])[None], image, tile, context), image, tile)
+
+
+def overlap_tile__batch_axis_returned(predict, image, tile, context):
+    """Return the batch axis too."""
+    return _put(_tiles(predict, image, tile, context), image, tile)[None]
+
+
+def overlap_tile__classes(predict, image, tile, context):
+    """Return the best class of each pixel."""
+    return _put(_tiles(predict, image, tile, context), image, tile).argmax(0)
