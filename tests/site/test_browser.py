@@ -76,7 +76,14 @@ def visit(browser, address):
             "MathJax.startup.promise.then(done) : (document.readyState === 'complete' ? done() : "
             "addEventListener('load', () => window.MathJax?.startup?.promise.then(done) ?? done()))"
         )
-        browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+        # Without transitions, and two frames later: half-way colours would be judged otherwise.
+        browser.execute_async_script(
+            "const still = document.createElement('style');"
+            "still.textContent = '*, *::before, *::after { transition: none !important }';"
+            "document.head.append(still); document.documentElement.dataset.theme = arguments[0];"
+            "requestAnimationFrame(() => requestAnimationFrame(arguments[1]))",
+            theme,
+        )
         return browser
 
     return open_page
