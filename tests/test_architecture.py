@@ -124,7 +124,11 @@ def test_no_file_of_the_package_is_too_long():
 
 
 def test_the_package_stays_small():
-    assert sum(code_lines((ROOT / name).read_text(encoding="utf-8")) for name in names(modules())) < 4500
+    """What is read to learn stays small; how the embedded world is drawn is counted apart."""
+    lengths = {name: code_lines((ROOT / name).read_text(encoding="utf-8")) for name in names(modules())}
+    drawing = sum(length for name, length in lengths.items() if name.startswith("segen/data/drawing/"))
+    assert drawing < 1600
+    assert sum(lengths.values()) - drawing < 4500
     assert code_lines('"""Says."""\n\n# why\ndef f():\n    """Says,\n\n    more."""\n    return 1\n') == 2
 
 
