@@ -161,6 +161,8 @@ def output_size(random: torch.Generator) -> Iterator[Case]:
             if size % 2**depth == 0
             else ValueError,
             "A side that has become negative or 0 is no image: raise a ValueError.": _below_zero(size, depth),
+            "This size fits, and your answer raises a ValueError.": ValueError,
+            "184 pixels are lost at depth 4 only, and not every size fits.": size - 184,
         }
         yield Case({"size": size, "depth": depth}, right, mistakes)
 

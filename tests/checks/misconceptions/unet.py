@@ -139,6 +139,21 @@ def output_size__negative_sides(size, depth=4):
     return size
 
 
+def output_size__bottom_must_be_even(size, depth=4):
+    """Refuse an odd side at the bottom, where nothing is pooled."""
+    side = size
+    for _ in range(depth):
+        side = (side - 4) // 2
+    if (side - 4) % 2:
+        raise ValueError("This size does not fit.")
+    return _through(size, depth)
+
+
+def output_size__always_184(size, depth=4):
+    """Subtract what the paper's net loses, whatever the depth."""
+    return size - 184
+
+
 def output_size__error_returned(size, depth=4):
     """Return the error in place of raising it."""
     try:
