@@ -27,6 +27,7 @@ _TURNED_ROUND = "The order is turned round: the skip's channels come first."
 _INTERPOLATED = "You made the skip smaller by interpolation; its pixels must stay where they are, so crop it."
 _ADDED = "You added the two maps; U-Net puts them side by side and lets the next convolution mix them."
 _ENLARGED = "You made x as large as the skip; it is the skip that is cut."
+_NOT_CUT = "It fails where the skip is larger than x; is the skip cut to the size of x?"
 _EMPTY_SLICE = "It fails here, where nothing is to be cut; if you slice up to −margin, 0:-0 keeps nothing."
 
 
@@ -90,6 +91,7 @@ def crop_and_concatenate(random: torch.Generator) -> Iterator[Case]:
                 )
             mistakes[_ADDED] = centre + x
         if (height, width) != (h, w):
+            mistakes[_NOT_CUT] = RuntimeError
             mistakes[_ENLARGED] = lambda got, skip=skip: got.shape[2:] == skip.shape[2:]
         else:
             mistakes[_EMPTY_SLICE] = RuntimeError

@@ -72,6 +72,11 @@ def crop_and_concatenate__margins_swapped(skip, x):
     return torch.cat([skip[:, :, top : top + h, left : left + w], x], dim=1)
 
 
+def crop_and_concatenate__not_cut(skip, x):
+    """Join the maps as they come."""
+    return torch.cat([skip, x], dim=1)
+
+
 def crop_and_concatenate__x_padded(skip, x):
     """Pad the upsampled map with zeros until it is as large as the skip, as many programs do."""
     rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
