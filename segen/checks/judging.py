@@ -374,7 +374,7 @@ class _Clock:
     long operation inside torch.
     """
 
-    EVERY = 0.02
+    EVERY = 0.1
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
@@ -387,7 +387,7 @@ class _Clock:
         if self.alarm:
             self.traced = sys.gettrace()
             self.before = signal.signal(signal.SIGALRM, self._ring), signal.getitimer(signal.ITIMER_REAL)
-            signal.setitimer(signal.ITIMER_REAL, max(self.left, 0.001), self.EVERY)
+            signal.setitimer(signal.ITIMER_REAL, max(self.left, 0.001))
         else:
             self.lock, self.over, self.thread = threading.Lock(), threading.Event(), threading.get_ident()
             self.rung = False
@@ -428,6 +428,8 @@ class _Clock:
             frame.f_trace = _raise_at_the_next_line
             frame = frame.f_back
         sys.settrace(_trace_no_other_function)
+        # Set anew each time, for a regular alarm can come faster than a busy machine gets through this function.
+        signal.setitimer(signal.ITIMER_REAL, self.EVERY)
         raise TimeLimit
 
     def _watch(self, over: threading.Event) -> None:
