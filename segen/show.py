@@ -12,8 +12,9 @@ from matplotlib.patches import Patch
 
 VOID = 255
 DPI = 100
+FONT = 13  # points on a sheet of some 1,100 pixels, which a page shows at two thirds of its size
 SKIPPED = {"step", "lr", "gradient_norm"}
-GAP, LINE, MARGIN = 6, 18, 8  # pixels between pictures, of a line of text, around all
+GAP, LINE, MARGIN = 6, 24, 8  # pixels between pictures, of a line of text, around all
 # Okabe and Ito's colours, which the colour-blind tell apart; lines differ in their dashes as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":", "-.")
@@ -97,8 +98,7 @@ def history(runs) -> Figure:
     """Draw what a run logged: its losses on the left, all other scores on the right, over the steps.
 
     `runs` is a `History`, or a dictionary of several by name, which are drawn together. Learning rate and gradient
-    norm are left out, as no scores. Raises ValueError where
-    nothing was logged.
+    norm are left out, as no scores. Raises ValueError where nothing was logged.
     """
     runs = runs if isinstance(runs, dict) else {"": runs}
     names = list(dict.fromkeys(name for run in runs.values() for name in vars(run) if name not in SKIPPED))
@@ -241,9 +241,9 @@ def _sheet(
     scale = max(1, round(min(1024 / columns, 256) / width))
     tile_w, tile_h = width * scale, height * scale
     heading = LINE * max((t.count("\n") + 1 for t in titles), default=0) if titles else 0
-    left = MARGIN + (7 * max(map(len, rows)) if rows else 0)
+    left = MARGIN + (11 * max(map(len, rows)) if rows else 0)
     total_w = left + columns * (tile_w + GAP) - GAP + MARGIN
-    entries = max(1, min(len(legend), total_w // 110))
+    entries = max(1, min(len(legend), total_w // 160))
     footer = LINE * math.ceil(len(legend) / entries) + MARGIN if legend else 0
     grid_h = MARGIN + lines * (heading + tile_h + GAP)
     total_h = grid_h + footer
@@ -257,17 +257,17 @@ def _sheet(
         start = left + (i % columns) * (tile_w + GAP)
         axes.imshow(picture, extent=(start, start + tile_w, top + tile_h, top), interpolation="nearest")
         if titles:
-            axes.text(start + tile_w / 2, top - 3, titles[i], ha="center", va="bottom", fontsize=9, color="black")
+            axes.text(start + tile_w / 2, top - 3, titles[i], ha="center", va="bottom", fontsize=FONT, color="black")
         if rows and i % columns == 0:
             text = rows[i // columns]
-            axes.text(left - 6, top + tile_h / 2, text, ha="right", va="center", fontsize=9, color="black")
+            axes.text(left - 6, top + tile_h / 2, text, ha="right", va="center", fontsize=FONT, color="black")
     axes.set(xlim=(0, total_w), ylim=(total_h, 0), aspect="auto")
     if legend:
         figure.legend(
             handles=legend,
             loc="lower center",
             ncols=entries,
-            fontsize=8,
+            fontsize=FONT - 1,
             frameon=False,
             handlelength=1.2,
             handleheight=1.2,
