@@ -4,6 +4,7 @@ import io
 import os
 from contextlib import suppress
 from pathlib import Path
+from zipfile import ZipFile
 
 import torch
 
@@ -22,17 +23,30 @@ class Checkpoint:
     checkpoint itself: a save locks the new file before it takes the old one's name. A save writes beside, flushes
     and renames, so the file under `path` is at every moment a whole checkpoint, the old or the new.
 
-    Raises BlockingIOError if another run holds the checkpoint.
+    Raises ValueError if `path` is no name of a file, BlockingIOError if another run holds the checkpoint, and
+    another OSError if it cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike):
+        named = isinstance(path, str | os.PathLike) and Path(path).name
+        # What is there and is no file (a folder, a device) would not survive the renaming.
+        if not named or (os.path.exists(path) and not os.path.isfile(path)):
+            raise ValueError(f"A checkpoint was asked for at {path!r}; give the path of a file, as 'runs/unet.pt'.")
         self.path = Path(path)
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._file = None
 
     def __enter__(self) -> "Checkpoint":
-        while self.path.exists():
-            file = self.path.open("rb")
+        while self.exists():
+            try:
+                file = self.path.open("rb")
+            except FileNotFoundError:
+                continue  # taken away meanwhile
+            except OSError as error:
+                raise OSError(
+                    f"The checkpoint {str(self.path)!r} could not be opened ({error.strerror}); "
+                    "make the file readable, or give this run another one."
+                ) from error
             self._lock(file)
             with suppress(FileNotFoundError):
                 # The file may have been replaced between opening and locking; then the lock is on the old one.
@@ -51,7 +65,7 @@ class Checkpoint:
 
     def exists(self) -> bool:
         """Return whether there is a file."""
-        return self.path.exists()
+        return os.path.exists(self.path)  # which, unlike Path.exists, never raises
 
     def is_at(self, path: str | os.PathLike) -> bool:
         """Return whether `path` names this checkpoint."""
@@ -91,7 +105,7 @@ class Checkpoint:
                 self._partial.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
-            kept = "the checkpoint before it is whole" if self.path.exists() else "there was none before it"
+            kept = "the checkpoint before it is whole" if self.exists() else "there was none before it"
             raise OSError(
                 f"The checkpoint {str(self.path)!r} could not be written ({error.strerror or error}); {kept} and the "
                 "model is still in memory: make room or choose another folder, then save or fit again."
@@ -160,9 +174,12 @@ def read(path: str | os.PathLike) -> dict:
 
     Raises FileNotFoundError if there is none, ValueError if it is damaged or no checkpoint of segen.
     """
-    if not Path(path).is_file():
+    if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
         raise FileNotFoundError(f"There is no checkpoint at {str(path)!r}; give the path of one that was saved.")
     try:
+        with ZipFile(path) as archive:
+            if archive.testzip() is not None:  # the check sums of its parts, which torch does not look at
+                raise OSError("a check sum differs")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds, by the place where the file ends
         raise ValueError(

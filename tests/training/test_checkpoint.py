@@ -5,6 +5,8 @@ import pickle
 import subprocess
 import sys
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -157,3 +159,34 @@ def test_saving_to_the_run_s_own_checkpoint_from_a_callback(tmp_path):
     )  # fmt: skip
     assert sorted(os.listdir(tmp_path)) == ["a", "copy1", "copy2", "copy3"]
     assert read(tmp_path / "copy2")["step"] == 2
+
+
+def test_a_single_wrong_bit_is_found(path):
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    content[largest.header_offset + 200 + largest.file_size // 2] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)  # torch takes it
+    with pytest.raises(ValueError, match="damaged"):
+        read(path)
+
+
+@pytest.mark.parametrize("place", ["", ".", "a folder", os.devnull, None, 3])
+def test_what_is_no_file_is_refused_and_kept(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a folder").mkdir()
+    with pytest.raises(ValueError, match="give the path of a file"):
+        Checkpoint(place)
+    assert (tmp_path / "a folder").is_dir()
+    with pytest.raises(OSError, match="could not be written .*too long.* none"), Checkpoint("x" * 300) as checkpoint:
+        checkpoint.write(STATE)
+
+
+def test_a_checkpoint_that_may_not_be_read(path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match=r"could not be opened \(Permission denied\); make"), Checkpoint(path):
+        pass
