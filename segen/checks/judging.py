@@ -371,7 +371,7 @@ class _Clock:
 
     In the main thread an alarm interrupts it; elsewhere, and where there are no alarms, another thread asks the
     interpreter to. Both ring again and again, for an answer with a bare `except:`. Neither can stop a single
-    long operation inside torch.
+    long operation inside torch, and outside the main thread a bare `except:` may hold out long.
     """
 
     EVERY = 0.1
