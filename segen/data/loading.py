@@ -3,10 +3,11 @@
 import hashlib
 import signal
 from collections.abc import Callable, Iterator, Sized
+from numbers import Integral
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 
 def derive_seed(*numbers: int) -> int:
@@ -39,11 +40,20 @@ def batches(
 
     Raises ValueError if the dataset is empty or smaller than a batch, or if a number makes no sense.
     """
-    length = len(dataset) if isinstance(dataset, Sized) else 0
+    if not isinstance(dataset, Sized) or not hasattr(dataset, "__getitem__"):
+        raise ValueError(f"A {type(dataset).__name__} was given as dataset; give one with a length and an index.")
+    for name, number in {"seed": seed, "batch_size": batch_size, "start": start, "num_workers": num_workers}.items():
+        if isinstance(number, bool) or not isinstance(number, Integral):
+            raise ValueError(f"{name}={number!r} was given; give a whole number.")
+    if augment is not None and not callable(augment):
+        raise ValueError(f"augment={augment!r} was given; give a function of an image and its target, or None.")
+    length = len(dataset)
     if length == 0:
         raise ValueError("The dataset is empty, so there are no batches to draw; give at least one sample.")
     if batch_size < 1 or start < 0:
         raise ValueError(f"batch_size={batch_size} and start={start} were given; use at least 1 and at least 0.")
+    if num_workers < 0:
+        raise ValueError(f"num_workers={num_workers} was given; use 0 for none, or more.")
     if batch_size > length:
         raise ValueError(
             f"batch_size={batch_size} is larger than the dataset of {length} samples; "
@@ -58,6 +68,7 @@ def batches(
         dataset,
         batch_sampler=_Order(length, batch_size, seed, start, process, processes),
         num_workers=num_workers,
+        collate_fn=collate,
         worker_init_fn=_ignore_interrupts,
         # Of its own, since a loader without one draws its workers' seeds from the global generator.
         generator=torch.Generator().manual_seed(derive_seed(seed, start)),
@@ -66,6 +77,18 @@ def batches(
         return iter(loader)
     first = process * (batch_size // processes)
     return _augmented(loader, augment, seed, start, first)
+
+
+def collate(samples: list) -> tuple[Tensor, Tensor]:
+    """Stack samples into a batch, as torch does; raise ValueError, naming the sizes, if they are not of one size."""
+    try:
+        return default_collate(samples)
+    except RuntimeError as error:
+        sizes = {tuple(part.shape) for sample in samples for part in sample[:1] if isinstance(part, Tensor)}
+        raise ValueError(
+            f"The samples of a batch are not of one size (images {', '.join(map(str, sorted(sizes)))}; {error}); "
+            "give the dataset a size, crop them alike, or use batches of one."
+        ) from error
 
 
 def _ignore_interrupts(_worker: int) -> None:

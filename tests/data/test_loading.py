@@ -103,12 +103,29 @@ def test_types():
         ((Numbers(3), 4), {}, "batch_size=4 is larger than the dataset of 3 samples; choose at most 3"),
         ((Numbers(3), 0), {}, "batch_size=0"),
         ((Numbers(3), 2), {"start": -1}, "start=-1"),
+        ((Numbers(3), 2.0), {}, "batch_size=2.0 was given; give a whole number"),
+        ((Numbers(3), None), {}, "batch_size=None was given"),
+        ((Numbers(3), True), {}, "batch_size=True was given"),
+        ((Numbers(3), 2), {"start": 1.5}, "start=1.5 was given"),
+        ((Numbers(3), 2), {"seed": 1.5}, "seed=1.5 was given"),
+        ((Numbers(3), 2), {"num_workers": -1}, "num_workers=-1 was given"),
+        ((Numbers(3), 2), {"augment": 3}, "augment=3 was given; give a function"),
+        ((iter([]), 2), {}, "list_iterator was given as dataset"),
         ((Numbers(9), 3), {"processes": 2}, "cannot be shared equally by 2"),
     ],
 )
 def test_bad_input_is_refused_at_once(arguments, settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         batches(*arguments, **settings)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_samples_of_several_sizes_are_refused(num_workers):
+    samples = [(torch.zeros(3, side, 4), 1) for side in (4, 5)]
+    with pytest.raises(
+        ValueError, match=r"not of one size \(images \(3, 4, 4\), \(3, 5, 4\).*; give the dataset a size"
+    ):
+        next(batches(samples, 2, num_workers=num_workers))
 
 
 def test_derived_seeds_do_not_collide():
