@@ -1,6 +1,7 @@
 """What surrounds the loop: processes that agree, interrupts that wait, random states that are put back."""
 
 import functools
+import math
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from numbers import Integral
 
 import torch
 from accelerate import Accelerator
@@ -143,6 +145,23 @@ def interrupts():
         yield interrupt
     finally:
         signal.signal(signal.SIGINT, before or signal.default_int_handler)
+
+
+def check_numbers(**arguments: tuple[int, float]) -> None:
+    """Raise ValueError if one of the named `(value, least)` is not a whole number of at least `least`."""
+    for name, (value, least) in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            range_ = "" if least == -math.inf else f", {least} or more"
+            raise ValueError(f"{name}={value!r} was given; give a whole number{range_}.")
+
+
+def check_batch(batch) -> None:
+    """Raise ValueError if `batch` is no tuple or list of tensors."""
+    if not isinstance(batch, tuple | list) or not all(isinstance(part, torch.Tensor) for part in batch):
+        given = ", ".join(type(p).__name__ for p in batch) if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ValueError(
+            f"A batch was made of {given}; let the dataset give pairs (image, target) of tensors or numbers."
+        )
 
 
 def random_numbers(trainer):

@@ -1,15 +1,15 @@
 """Training with targets: what a classifier and a segmenter have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils.data import default_collate
 
+from segen.data.loading import collate
 from segen.losses import cross_entropy
 from segen.metrics import VOID, ConfusionMatrix
-from segen.training.running import describe
+from segen.training.running import check_batch, describe
 from segen.training.trainer import Trainer
 
 
@@ -57,7 +57,7 @@ class SupervisedTrainer(Trainer):
 
     def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Take one step down the gradient of the loss of a batch (images `[N, C, H, W]`, targets `[N, …]`)."""
-        images, targets = batch
+        images, targets = self._checked(batch)
         loss = self.loss(self.models["model"](images), targets)
         norm = self.descend("model", loss)
         return {"loss": loss, "gradient_norm": norm}
@@ -65,6 +65,8 @@ class SupervisedTrainer(Trainer):
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
         """Return the logits of `images` `[N, C, H, W]` in evaluation mode, on the CPU; no gradient is kept."""
+        if not isinstance(images, Tensor):
+            raise ValueError(f"predict was given {type(images).__name__}; give a tensor of images [N, C, H, W].")
         model = self.averaged.get("model", self.model)
         was_training = model.training
         model.eval()
@@ -80,16 +82,19 @@ class SupervisedTrainer(Trainer):
         The loss is the mean over batches of `batch_size`, weighted by their targets that are not void: the mean over
         the set for a loss that is a mean over targets. Raises ValueError if `data` is empty.
         """
-        mine = range(self.processes.index, len(data), self.processes.count)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r} was given; give a whole number, 1 or more.")
+        samples = len(data) if isinstance(data, Sized) else 0
+        mine = range(self.processes.index, samples, self.processes.count)
         if not mine:
             raise ValueError(
-                f"The dataset to evaluate has {len(data)} samples for {self.processes.count} processes; "
-                "give at least one for each."
+                f"The dataset to evaluate has {samples} samples; give at least one for each process "
+                f"(there are {self.processes.count})."
             )
         self._share_buffers()
         matrix, total, counted = None, 0.0, 0
         for first in range(0, len(mine), batch_size):
-            images, targets = default_collate([data[i] for i in mine[first : first + batch_size]])
+            images, targets = self._checked(collate([data[i] for i in mine[first : first + batch_size]]))
             logits = self.predict(images)
             matrix = matrix or ConfusionMatrix(logits.shape[1])
             matrix.update(logits.argmax(1), targets)
@@ -98,6 +103,16 @@ class SupervisedTrainer(Trainer):
         sums = torch.tensor([total, counted], dtype=torch.float64)
         sums, matrix.matrix = self.processes.sum(sums), self.processes.sum(matrix.matrix)
         return {"loss": float(sums[0] / sums[1]), **self.scores(matrix)}
+
+    def _checked(self, batch) -> tuple[Tensor, Tensor]:
+        """Return `batch`; raise ValueError unless it is a pair (images, targets) that the network can read."""
+        check_batch(batch)
+        if len(batch) != 2:
+            raise ValueError(f"A batch was made of {len(batch)} parts; let the dataset give pairs (image, target).")
+        images, targets = batch
+        if images.dtype == torch.float64 and next(self.model.parameters()).dtype != torch.float64:
+            raise ValueError("The dataset gave images of torch.float64 to a network of less; give image.float().")
+        return images, targets
 
     def scores(self, matrix: ConfusionMatrix) -> dict[str, float]:
         """Return the numbers by which this kind of training is judged, from what was counted."""

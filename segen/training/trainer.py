@@ -3,8 +3,9 @@
 import copy
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import contextmanager
+from numbers import Real
 
 import torch
 from accelerate import Accelerator
@@ -14,7 +15,15 @@ from tqdm import tqdm
 from segen.data.loading import batches, derive_seed
 from segen.training.averaging import update_average
 from segen.training.checkpoint import Checkpoint, read
-from segen.training.running import Processes, describe, interrupts, make_accelerator, random_numbers
+from segen.training.running import (
+    Processes,
+    check_batch,
+    check_numbers,
+    describe,
+    interrupts,
+    make_accelerator,
+    random_numbers,
+)
 
 
 class History:
@@ -69,8 +78,21 @@ class Trainer:
         accelerator: Accelerator | None = None,
     ):
         self.lr = dict(lr) if isinstance(lr, dict) else dict.fromkeys(models, lr)
-        if self.lr.keys() != models.keys() or not all(rate > 0 for rate in self.lr.values()):
+        rates = self.lr.values()
+        if self.lr.keys() != models.keys() or not all(isinstance(r, Real) and 0 < r < math.inf for r in rates):
             raise ValueError(f"lr={lr!r} was given; give one rate above 0, or one for each of {', '.join(models)}.")
+        check_numbers(seed=(seed, -math.inf), warmup=(warmup, 0), decay=(1 if decay is None else decay, 1))
+        if clip is not None and not (isinstance(clip, Real) and clip > 0):
+            raise ValueError(f"clip={clip!r} was given; give the greatest norm of a gradient, above 0, or None.")
+        for name, share in (averages or {}).items():
+            if not (isinstance(share, Real) and 0 <= share < 1):
+                raise ValueError(f"The average of {name} was given the decay {share!r}; give 0 or more, under 1.")
+        for name, model in models.items():
+            if not isinstance(model, nn.Module) or not any(p.requires_grad for p in model.parameters()):
+                what = (
+                    "has no parameter that requires a gradient" if isinstance(model, nn.Module) else "is no nn.Module"
+                )
+                raise ValueError(f"The {name} ({type(model).__name__}) {what}; give a network that can be trained.")
         self.accelerator = accelerator or make_accelerator()
         self.processes = Processes(self.accelerator)
         self.seed, self.warmup, self.decay, self.clip = int(seed), int(warmup), decay, clip
@@ -127,11 +149,16 @@ class Trainer:
         Raises ValueError if data, settings or checkpoint do not fit, or if a logged value is no longer finite;
         BlockingIOError if another run holds the checkpoint; OSError if it cannot be written.
         """
-        if min(steps + 1, checkpoint_every, every) < 1:
-            raise ValueError(f"{steps=}, {checkpoint_every=} and {every=} were given; use whole numbers above 0.")
+        check_numbers(steps=(steps, 0), checkpoint_every=(checkpoint_every, 1), every=(every, 1))
+        for name, given in (("callback", callback), ("augment", augment)):
+            if given is not None and not callable(given):
+                raise ValueError(f"{name}={given!r} was given; give a function, or None.")
+        if isinstance(validation, Sized) and len(validation) == 0:
+            raise ValueError("The dataset to validate on is empty; give at least one sample, or None.")
+        # Refuses what does not fit, before a file is made.
+        batches(data, batch_size, num_workers=num_workers, processes=self.processes.count)
         run = {"batch_size": batch_size, "samples": len(data), "every": every, "augment": describe(augment)}
         run |= {"processes": self.processes.count}
-        batches(data, batch_size, processes=self.processes.count)  # refuses what does not fit, before a file is made
         with self._holding(checkpoint), interrupts() as interrupt, random_numbers(self):
             self._start(run)
             order = {"seed": self.seed, "start": self.step_number, "num_workers": num_workers}
@@ -148,6 +175,7 @@ class Trainer:
                 if self.step_number % every == 0:
                     self._record(self.history, validation, bar)
                     interrupt.during(callback, self)
+                    self._train()  # a callback may leave the models in evaluation mode
                 stop = self.processes.agree(interrupt.asked, self.step_number) or self.step_number == steps
                 if stop or self.step_number % checkpoint_every == 0:
                     self._save()
@@ -199,6 +227,9 @@ class Trainer:
         else:
             self._run = run
             self._save()
+        self._train()
+
+    def _train(self) -> None:
         for model in self.models.values():
             model.train()
 
@@ -218,6 +249,7 @@ class Trainer:
                 group["lr"] = self.lr[name] * factor
 
     def _place(self, batch):
+        check_batch(batch)
         moved = [part.to(self.accelerator.device, non_blocking=True) for part in batch]
         if self.channels_last and moved[0].ndim == 4:
             moved[0] = moved[0].contiguous(memory_format=torch.channels_last)

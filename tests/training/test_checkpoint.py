@@ -179,7 +179,7 @@ def test_what_is_no_file_is_refused_and_kept(place, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="give the path of a file"):
         Checkpoint(place)
     assert (tmp_path / "a folder").is_dir()
-    with pytest.raises(OSError, match="could not be written .*too long.* none"), Checkpoint("x" * 300) as checkpoint:
+    with pytest.raises(OSError, match=r"could not be written .*too long.* none"), Checkpoint("x" * 300) as checkpoint:
         checkpoint.write(STATE)
 
 

@@ -386,3 +386,79 @@ print(again.accelerator.mixed_precision)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert done.stdout.splitlines() == ["{torch.bfloat16} torch.float32 True", "bf16"], done.stdout + done.stderr
+
+
+def test_a_callback_that_leaves_evaluation_mode_changes_nothing(tmp_path):
+    trainer = runs.build_trainer()
+    history = runs.fit(trainer, tmp_path / "a", callback=lambda t: t.model.eval())
+    assert runs.digest(trainer, history) == runs.digest(*straight(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"steps": n} for n in (-1, 2.5, "3", None, True)),
+        *({"every": n} for n in (0, 1.5)),
+        {"checkpoint_every": 0},
+        {"batch_size": 2.0},
+        {"num_workers": -1},
+        {"callback": 3},
+        {"augment": 3},
+        {"validation": []},
+        {"data": iter([])},
+        {"data": None},
+    ],
+)
+def test_fit_refuses_with_a_sentence_before_anything_is_written(change, tmp_path):
+    settings = {"data": runs.Noise(), "steps": 2, "batch_size": 4, "checkpoint": tmp_path / "a", "progress": False}
+    with pytest.raises(ValueError, match=r"(was|were) given; |was given as|is empty; "):
+        SegmentationTrainer(nn.Conv2d(3, 5, 1)).fit(**settings | change)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"lr": rate} for rate in ("x", None, math.nan, math.inf)),
+        *({"seed": seed} for seed in ("x", None, 1.5)),
+        *({"warmup": n} for n in (-1, 0.05)),
+        *({"decay": n} for n in (0, -5)),
+        *({"clip": norm} for norm in (0, -1)),
+        *({"average": share} for share in (1.0, 2, -0.1)),
+        {"model": nn.ReLU()},
+        {"model": nn.Conv2d(3, 5, 1).requires_grad_(False)},
+        {"model": None},
+    ],
+)
+def test_a_trainer_refuses_with_a_sentence(change):
+    with pytest.raises(ValueError, match=r"; give "):
+        SegmentationTrainer(**{"model": nn.Conv2d(3, 5, 1)} | change)
+
+
+@pytest.mark.parametrize(
+    ("sample", "sentence"),
+    [
+        (torch.zeros(3, 4, 4), "made of Tensor; "),
+        ((torch.zeros(3, 4, 4), torch.zeros(4, 4).long(), 1), "made of 3 parts; "),
+        ({"image": torch.zeros(3, 4, 4)}, "made of dict"),
+        ((torch.zeros(3, 4, 4), "a"), "made of Tensor, tuple; let the dataset give pairs"),
+        ((torch.zeros(3, 4, 4).double(), torch.zeros(4, 4).long()), r"torch.float64 .* image.float"),
+    ],
+)
+def test_samples_of_another_kind_are_refused(sample, sentence):
+    trainer = SegmentationTrainer(nn.Conv2d(3, 5, 1))
+    with pytest.raises(ValueError, match=sentence):
+        trainer.fit([sample] * 4, steps=1, batch_size=4, progress=False)
+    with pytest.raises(ValueError, match=sentence):
+        trainer.evaluate([sample] * 4)
+
+
+def test_evaluate_and_predict_refuse_with_a_sentence():
+    trainer = SegmentationTrainer(nn.Conv2d(3, 5, 1))
+    for batch_size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=r"batch_size=.* was given; give a whole number"):
+            trainer.evaluate(runs.Noise(), batch_size=batch_size)
+    with pytest.raises(ValueError, match="give at least one"):
+        trainer.evaluate(iter([]))
+    with pytest.raises(ValueError, match="predict was given ndarray; give a tensor"):
+        trainer.predict(np.zeros((1, 3, 4, 4)))
