@@ -134,6 +134,12 @@ def lovasz_softmax_loss(
 
 def check_target(logits: torch.Tensor, target: torch.Tensor, *, name: str = "The loss") -> None:
     """Raise ValueError unless `logits [N, K, …]` are floats and `target [N, …]` integers, of one size."""
+    for what, given in (("logits", logits), ("a target", target)):
+        if not isinstance(given, torch.Tensor):
+            raise ValueError(
+                f"{name} was given {what} as {type(given).__name__}; give one tensor (of a network that answers with "
+                "a dict, the entry with the logits; of an array, torch.from_numpy)."
+            )
     if not logits.is_floating_point() or logits.ndim < 2:
         raise ValueError(
             f"{name} was given logits {list(logits.shape)} of {logits.dtype} where floats [N, K, …] are expected; "
@@ -194,9 +200,13 @@ def _mean_of_present(losses: torch.Tensor, present: torch.Tensor, weight: torch.
 def _check_weight(weight: torch.Tensor | None, scores: torch.Tensor) -> torch.Tensor | None:
     if weight is None:
         return None
+    if not isinstance(weight, torch.Tensor):
+        raise ValueError(f"The loss was given weight as {type(weight).__name__}; give a tensor, one number a class.")
     if weight.shape != scores.shape[1:2]:
         raise ValueError(
             f"The loss was given weight {list(weight.shape)} for {scores.shape[1]} classes; "
             f"give one number a class, [{scores.shape[1]}]."
         )
+    if weight.device.type == "cpu" and not (weight >= 0).all():
+        raise ValueError(f"The loss was given weight {weight.tolist()}; give one number of 0 or more a class.")
     return weight.to(scores)

@@ -204,6 +204,8 @@ def _are_bytes(values: torch.Tensor) -> bool:
 
 def _check_maps(prediction: torch.Tensor, target: torch.Tensor, judge: str = "ConfusionMatrix") -> None:
     for name, values in (("prediction", prediction), ("target", target)):
+        if not isinstance(values, torch.Tensor):
+            raise ValueError(f"{judge} was given a {name} of {type(values).__name__}; give a tensor of class indices.")
         if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
             raise ValueError(
                 f"{judge} was given a {name} {list(values.shape)} of {values.dtype} where class indices are "

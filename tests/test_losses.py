@@ -296,6 +296,15 @@ def test_refuses_what_does_not_fit(loss):
         loss(logits, target[..., :-1])
     with pytest.raises(ValueError, match="logits of 256 classes, but has room for 255"):
         loss(torch.zeros(2, 256), torch.zeros(2).long())
+    with pytest.raises(ValueError, match="logits as dict; give one tensor"):
+        loss({"out": logits}, target)
+    with pytest.raises(ValueError, match="a target as ndarray; give one tensor"):
+        loss(logits, target.numpy())
+    with pytest.raises(ValueError, match="weight as list; give a tensor"):
+        loss(logits, target, weight=weight.tolist())
+    for bad in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match=r"weight \[.*\]; give one number of 0 or more"):
+            loss(logits, target, weight=weight.clone().fill_(bad))
     with pytest.raises(ValueError, match=r"weight \[4\] for 5 classes"):
         loss(logits, target, weight=weight[:4])
     for gamma in (-1, float("nan")):

@@ -136,6 +136,8 @@ def test_refuses_what_is_no_pair_of_maps():
     maps = torch.zeros(2, 4, 4, dtype=torch.long)
     with pytest.raises(ValueError, match=r"prediction \[2, 3, 4, 4\] of torch.float32 .*argmax"):
         counted(torch.randn(2, 3, 4, 4), maps, 3)
+    with pytest.raises(ValueError, match="prediction of ndarray; give a tensor"):
+        counted(maps.numpy(), maps, 3)
     with pytest.raises(ValueError, match=r"target .*float32"):
         counted(maps, maps.float(), 3)
     with pytest.raises(ValueError, match=r"\[2, 4, 4\] and a target \[2, 4, 5\]"):
