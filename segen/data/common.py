@@ -1,5 +1,6 @@
 """What every dataset shares: where data lies, how pixels become tensors, and how bad arguments are refused."""
 
+import operator
 import os
 import zlib
 from contextlib import contextmanager
@@ -36,7 +37,13 @@ def as_image(pixels: np.ndarray) -> torch.Tensor:
 
 
 def check_index(index: int, length: int, name: str) -> int:
-    """Return `index` counted from the front; raise IndexError if it is beyond the end of `name`."""
+    """Return `index` counted from the front; raise IndexError if it is beyond the end of `name`, or no whole number."""
+    try:
+        index = operator.index(index)
+    except TypeError:
+        raise IndexError(f"{name} was given the index {index!r}; give one whole number.") from None
+    if length == 0:
+        raise IndexError(f"{name} is empty, so there is no sample {index}; give it a length of 1 or more.")
     if not -length <= index < length:
         raise IndexError(f"{name} has {length} samples, so index {index} is beyond its end; use 0 to {length - 1}.")
     return index % length

@@ -44,6 +44,13 @@ def test_an_index_counts_from_either_end():
     for index in (3, -4):
         with pytest.raises(IndexError, match="Set has 3 samples"):
             check_index(index, 3, "Set")
+    index = check_index(torch.tensor(2), 3, "Set")
+    assert (type(index), index) == (int, 2)
+    for index in (1.0, "1", None, slice(2)):
+        with pytest.raises(IndexError, match=r"Set was given the index .*; give one whole number"):
+            check_index(index, 3, "Set")
+    with pytest.raises(IndexError, match="Set is empty"):
+        check_index(0, 0, "Set")
 
 
 @pytest.mark.parametrize("length", [-1, 1.5, "3", True, None])
