@@ -1,5 +1,7 @@
 """The building blocks that both halves of the course share, and the checks of what goes into a network."""
 
+from numbers import Integral
+
 import torch
 from torch import nn
 
@@ -107,7 +109,7 @@ def centre_crop(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 def check_positive(name: str, **arguments: int) -> None:
     """Raise ValueError if one of the named `arguments` of `name` is not a whole number of at least 1."""
     for argument, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} was given {argument}={value!r}; give a whole number, 1 or more.")
 
 

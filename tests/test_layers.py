@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -136,6 +137,6 @@ def test_sizes_that_are_named_do():
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, None, "4"])
 def test_check_positive(value):
-    check_positive("Net", width=1)
+    check_positive("Net", width=1, depth=np.int64(2))
     with pytest.raises(ValueError, match=r"Net was given width=.*; give a whole number"):
         check_positive("Net", depth=1, width=value)
