@@ -86,6 +86,8 @@ def overlay(
             f"show.overlay was given images {list(x.shape)} and masks {list(masks.shape)}; "
             "give one mask for each image, of its height and width."
         )
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"show.overlay was given opacity={opacity!r}; give 0 (masks unseen) to 1 (images unseen).")
     indices = masks.detach().cpu().reshape(-1, *masks.shape[-2:])
     border = torch.zeros(indices.shape, dtype=torch.bool)
     border[:, 1:] |= indices[:, 1:] != indices[:, :-1]
@@ -133,6 +135,10 @@ def confusion(matrix: torch.Tensor, classes: Sequence[str]) -> Figure:
 
     A class without pixels has an empty row. Raises ValueError unless `classes` has K names.
     """
+    if not isinstance(matrix, torch.Tensor | np.ndarray | list):
+        raise ValueError(
+            f"show.confusion was given {type(matrix).__name__}; give [K, K] counts, as ConfusionMatrix.matrix is."
+        )
     counts = torch.as_tensor(matrix).detach().cpu().double()
     k = len(classes)
     if counts.shape != (k, k):
@@ -161,13 +167,16 @@ def colour(mask: torch.Tensor, palette: torch.Tensor | np.ndarray) -> torch.Tens
 
     So masks and images can stand in one sheet. Raises ValueError as `masks` does.
     """
-    if not isinstance(mask, torch.Tensor) or mask.is_floating_point() or mask.ndim not in (2, 3):
+    no_indices = not isinstance(mask, torch.Tensor) or mask.is_floating_point() or mask.dtype == torch.bool
+    if no_indices or mask.ndim not in (2, 3) or not mask.numel():
         given = f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, torch.Tensor) else type(mask).__name__
         raise ValueError(
             f"A mask was given as {given} where integers [N, H, W] or [H, W] are expected; "
             "of logits [N, K, H, W] give logits.argmax(1)."
         )
     indices = mask.detach().cpu().long()
+    if not isinstance(palette, torch.Tensor | np.ndarray):
+        raise ValueError(f"The palette was given as {type(palette).__name__}; give uint8 [K, 3], as .palette is.")
     colours = palette.cpu() if isinstance(palette, torch.Tensor) else torch.from_numpy(np.array(palette))
     if colours.ndim != 2 or colours.shape[1] != 3 or colours.dtype != torch.uint8:
         raise ValueError(

@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from segen import show
+from segen.metrics import ConfusionMatrix
 
 PALETTE = np.array([[70, 130, 180], [128, 64, 128], [220, 20, 60]], np.uint8)
 PALETTE.flags.writeable = False
@@ -137,6 +138,17 @@ def test_pictures_stand_on_white():
         (lambda: show.masks(torch.zeros(8, 8).long(), PALETTE / 255), r"palette .* give uint8 \[K, 3\]"),
         (lambda: show.masks(torch.zeros(8, 8).long(), PALETTE, classes=["a"]), "1 classes and a palette of 3"),
         (lambda: show.overlay(torch.zeros(3, 8, 8), torch.zeros(4, 4).long(), PALETTE), r"masks \[4, 4\]; give one"),
+        (lambda: show.masks(torch.zeros(8, 8) > 0, PALETTE), r"given as \[8, 8\] of torch\.bool"),
+        (lambda: show.masks(torch.zeros(0, 8, 8).long(), PALETTE), r"given as \[0, 8, 8\]"),
+        (lambda: show.masks(torch.zeros(8, 8).long(), None), "palette was given as NoneType"),
+        (
+            lambda: show.overlay(torch.zeros(3, 8, 8), torch.zeros(8, 8).long(), PALETTE, opacity=3),
+            "opacity=3; give 0",
+        ),
+        (
+            lambda: show.confusion(ConfusionMatrix(3), CLASSES),
+            r"given ConfusionMatrix; give .* ConfusionMatrix\.matrix",
+        ),
     ],
 )
 def test_refuses_with_a_sentence(draw, sentence):
