@@ -32,7 +32,8 @@ class Checkpoint:
         # What is there and is no file (a folder, a device) would not survive the renaming.
         if not named or (os.path.exists(path) and not os.path.isfile(path)):
             raise ValueError(f"A checkpoint was asked for at {path!r}; give the path of a file, as 'runs/unet.pt'.")
-        self.path = Path(path)
+        # A link stays a link: what it names is replaced.
+        self.path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._file = None
 

@@ -190,3 +190,13 @@ def test_a_checkpoint_that_may_not_be_read(path, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(OSError, match=r"could not be opened \(Permission denied\); make"), Checkpoint(path):
         pass
+
+
+@pytest.mark.parametrize("target", ["a.pt", "none yet"])
+def test_a_link_stays_one(path, target):
+    link = path.with_name("link")
+    link.symlink_to(path.with_name(target))
+    with Checkpoint(link) as checkpoint:
+        checkpoint.write(STATE | {"step": 9})
+    assert link.is_symlink()
+    assert read(path.with_name(target))["step"] == read(link)["step"] == 9
