@@ -13,7 +13,7 @@ class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: `[N, in_channels, h, w]` → `[N, channels, h, w]`, figure 5 of the first paper.
 
     Side by side a 1×1 convolution, a 3×3 one for each of `rates`, its dilation, and the mean of the whole map; a 1×1
-    convolution joins them. In training the mean's batch norm needs two images or more.
+    convolution joins them. In training the mean's batch norm needs two images or more; of one it raises ValueError.
     """
 
     def __init__(self, in_channels: int, channels: int, rates: tuple[int, ...]) -> None:
@@ -25,6 +25,11 @@ class ASPP(nn.Module):
         self.project = nn.Sequential(ConvReLU(joined, channels, kernel=1), nn.Dropout(0.5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) == 1 and any(isinstance(layer, nn.BatchNorm2d) and layer.training for layer in self.mean.modules()):
+            raise ValueError(
+                "DeepLab was given a batch of one image in training, where batch norm needs the means of two; "
+                "give two or more, or call eval() first."
+            )
         mean = self.mean(x).expand(-1, -1, *x.shape[-2:])
         return self.project(torch.cat([*(branch(x) for branch in self.branches), mean], dim=1))
 

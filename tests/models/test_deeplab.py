@@ -125,3 +125,11 @@ def test_refuses_with_a_sentence():
             DeepLabV3Plus(3, 8, fine=fine)
     with pytest.raises(ValueError, match=r"DeepLabV3 was given one of 1 as backbone .* 3 channels"):
         DeepLabV3(3, 8, backbone=ResNet(1, 10, width=2))
+
+
+def test_one_image_in_training_is_refused_with_a_sentence():
+    network, image = DeepLabV3(3, 8, width=2), torch.zeros(1, 3, 32, 32)
+    with pytest.raises(ValueError, match=r"batch of one image in training, .*; give two or more"):
+        network(image)
+    network.aspp.mean.eval()  # with that norm frozen one is enough
+    assert network(image).shape == (1, 8, 32, 32)
