@@ -84,7 +84,8 @@ def collate(samples: list) -> tuple[Tensor, Tensor]:
     try:
         return default_collate(samples)
     except RuntimeError as error:
-        sizes = {tuple(part.shape) for sample in samples for part in sample[:1] if isinstance(part, Tensor)}
+        images = [sample[0] for sample in samples if isinstance(sample, tuple | list)]
+        sizes = {tuple(image.shape) for image in images if isinstance(image, Tensor)}
         raise ValueError(
             f"The samples of a batch are not of one size (images {', '.join(map(str, sorted(sizes)))}; {error}); "
             "give the dataset a size, crop them alike, or use batches of one."

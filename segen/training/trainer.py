@@ -150,13 +150,14 @@ class Trainer:
         BlockingIOError if another run holds the checkpoint; OSError if it cannot be written.
         """
         check_numbers(steps=(steps, 0), checkpoint_every=(checkpoint_every, 1), every=(every, 1))
+        check_numbers(num_workers=(num_workers, 0))
         for name, given in (("callback", callback), ("augment", augment)):
             if given is not None and not callable(given):
                 raise ValueError(f"{name}={given!r} was given; give a function, or None.")
         if isinstance(validation, Sized) and len(validation) == 0:
             raise ValueError("The dataset to validate on is empty; give at least one sample, or None.")
         # Refuses what does not fit, before a file is made.
-        batches(data, batch_size, num_workers=num_workers, processes=self.processes.count)
+        batches(data, batch_size, processes=self.processes.count)
         run = {"batch_size": batch_size, "samples": len(data), "every": every, "augment": describe(augment)}
         run |= {"processes": self.processes.count}
         with self._holding(checkpoint), interrupts() as interrupt, random_numbers(self):

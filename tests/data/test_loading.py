@@ -126,6 +126,8 @@ def test_samples_of_several_sizes_are_refused(num_workers):
         ValueError, match=r"not of one size \(images \(3, 4, 4\), \(3, 5, 4\).*; give the dataset a size"
     ):
         next(batches(samples, 2, num_workers=num_workers))
+    with pytest.raises(ValueError, match="not of one size"):
+        next(batches([{"image": image} for image, _ in samples], 2))
 
 
 def test_derived_seeds_do_not_collide():
