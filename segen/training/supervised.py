@@ -80,7 +80,7 @@ class SupervisedTrainer(Trainer):
         """Return the loss and the scores of all of `data`, each computed once, over the whole set.
 
         The loss is the mean over batches of `batch_size`, weighted by their targets that are not void: the mean over
-        the set for a loss that is a mean over targets. Raises ValueError if `data` is empty.
+        the set for a loss that is a mean over targets, nan where all is void. Raises ValueError if `data` is empty.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size={batch_size!r} was given; give a whole number, 1 or more.")

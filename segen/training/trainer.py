@@ -44,6 +44,10 @@ class History:
             column.append(float(values.get(name, math.nan)))
         self.step.append(step)
 
+    def __eq__(self, other) -> bool:
+        """Return whether both hold the same, to the last bit; nan equals nan."""
+        return isinstance(other, History) and repr(sorted(vars(self).items())) == repr(sorted(vars(other).items()))
+
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(self) if name != "step") or "nothing"
         return f"History of {len(self.step)} records: {names}"

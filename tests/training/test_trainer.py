@@ -352,6 +352,13 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_histories_are_equal_if_all_they_hold_is():
+    history = trainer_module.History(step=[1, 2], loss=[0.5, math.nan])
+    assert history == trainer_module.History(loss=[0.5, math.nan], step=[1, 2])
+    assert history != trainer_module.History(step=[1, 2], loss=[0.5, 0.25])
+    assert history != trainer_module.History(step=[1, 2])
+
+
 def test_in_a_thread_it_trains_as_well():
     import threading
 
