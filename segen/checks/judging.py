@@ -9,6 +9,7 @@ A chapter's judges are generators of cases, one a module of this folder::
 and a chapter calls them with the reader's function: `check.crop_and_concatenate(crop_and_concatenate)`.
 """
 
+import copy
 import ctypes
 import dis
 import html
@@ -44,10 +45,12 @@ EXERCISES: dict[str, dict[str, "Exercise"]] = {}  # chapter → name → exercis
 class Case:
     """One try: the `inputs` by name, in the order of the signature, and what an answer must give for them.
 
-    `expected` is a tensor, a whole number, or the class of the exception that must be raised. `mistakes` maps the
-    sentence that explains a mistake to what it gives here: a value, a class of exception, a tuple of several, or
-    a function that knows it in the tensor that came. `also` looks at what came, right or wrong, and returns a
-    sentence if something else is amiss.
+    `expected` is a tensor, a number (a whole one must come as a whole one), a bool, a list of these for an answer
+    that gives several values, or the class of the exception that must be raised. `mistakes` maps the sentence that
+    explains a mistake to what it gives here: a value (several values as a list), a class of exception, a tuple of
+    such alternatives, or a function that knows it in the tensor or list that came. `also` looks at what came, right
+    or wrong, and returns a sentence if something else is amiss. Tensors and modules among the inputs, also inside
+    lists and dicts, are copied for each try; an answer may change a module, and nothing else.
     """
 
     inputs: dict[str, Any]
@@ -223,13 +226,19 @@ def _try(answer: Callable, case: Case, clock: "_Clock", *, strided: bool) -> _Fa
 
 def _agree(got: Any, expected: Any) -> str | None:
     """Return None if `got` is what was expected, in any float type, and otherwise where the two differ."""
+    if isinstance(expected, list):
+        return _agree_all(got, expected)
     if isinstance(expected, int):
-        whole = isinstance(got, int | np.integer) and not isinstance(got, bool)
-        whole = whole or (isinstance(got, torch.Tensor) and got.ndim == 0 and not got.is_floating_point())
-        return None if whole and int(got) == expected else ("" if whole else " (not an int)")
+        if isinstance(got, torch.Tensor) and got.ndim == 0 and not got.is_meta:
+            got = got.item()
+        truth = isinstance(expected, bool)
+        if not isinstance(got, bool | np.bool_ if truth else int | np.integer) or isinstance(got, bool) > truth:
+            return " (not a bool)" if truth else " (not an int)"
+        return None if got == expected else ""
     got = _as_tensor(got)
     if got is None:
-        return " (not a tensor of numbers)"
+        return " (not a number)" if isinstance(expected, float) else " (not a tensor of numbers)"
+    expected = torch.as_tensor(expected)
     if got.shape != expected.shape:
         return " (another shape)"
     tolerance = 1e-4 if got.dtype not in (torch.float16, torch.bfloat16) else 2e-2
@@ -243,8 +252,25 @@ def _agree(got: Any, expected: Any) -> str | None:
     return f": at {list(place)} {expected[place]:.4g} was expected and {got[place]:.4g} came"
 
 
+def _agree_all(got: Any, expected: list) -> str | None:
+    """Return None if `got` holds as many values as `expected`, each as expected, and otherwise where they differ."""
+    if isinstance(got, np.ndarray | torch.Tensor) and got.ndim > 0:
+        got = list(got)
+    if not isinstance(got, tuple | list):
+        return f" (not {len(expected)} values)"
+    if len(got) != len(expected):
+        return f" ({len(got)} values in place of {len(expected)})"
+    for place, (one, other) in enumerate(zip(got, expected, strict=True)):
+        differs = _agree(one, other)
+        if differs is not None:
+            return f" (in value {place}){differs}"
+    return None
+
+
 def _as_tensor(value: Any) -> torch.Tensor | None:
-    """Return a tensor or array of real numbers as a dense tensor on the CPU, and anything else as None."""
+    """Return a tensor or array of real numbers, or one number, as a dense tensor on the CPU; anything else as None."""
+    if isinstance(value, float | int | np.number) and not isinstance(value, bool | np.complexfloating):
+        return torch.tensor(float(value), dtype=torch.float64)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.ascontiguousarray(value))
     if not isinstance(value, torch.Tensor) or value.is_complex() or value.is_quantized or value.is_meta:
@@ -261,13 +287,22 @@ def _fits(came: Any, mistake: Any) -> bool:
     if isinstance(came, type | BaseException):
         return False
     if callable(mistake):
-        tensor = _as_tensor(came)
-        return tensor is not None and bool(mistake(tensor))
+        known = list(came) if isinstance(came, tuple | list) else _as_tensor(came)
+        return known is not None and bool(mistake(known))
     return _agree(came, mistake) is None
 
 
 def _copied(value: Any, strided: bool) -> Any:
-    """Return a copy of a tensor, with other strides than a fresh one if `strided`; anything else as it is."""
+    """Return a copy of a tensor, with other strides than a fresh one if `strided`, of a module, or of what holds them.
+
+    Anything else is returned as it is.
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(one, strided) for one in value)
+    if isinstance(value, dict):
+        return {key: _copied(one, strided) for key, one in value.items()}
+    if isinstance(value, torch.nn.Module):
+        return copy.deepcopy(value)
     if not isinstance(value, torch.Tensor):
         return value
     if not strided or value.ndim == 0:
@@ -278,7 +313,18 @@ def _copied(value: Any, strided: bool) -> Any:
 
 
 def _unchanged(before: Any, after: Any) -> bool:
-    return not isinstance(before, torch.Tensor) or (before.shape == after.shape and bool(torch.equal(before, after)))
+    """Return whether the tensors of `before` are in `after` as they were."""
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(_unchanged(before[key], after[key]) for key in before)
+    if not isinstance(before, torch.Tensor):
+        return True
+    return isinstance(after, torch.Tensor) and before.shape == after.shape and bool(_same(before, after))
+
+
+def _same(before: torch.Tensor, after: torch.Tensor) -> bool:
+    return torch.equal(before.nan_to_num(), after.nan_to_num()) if before.is_floating_point() else before.equal(after)
 
 
 def _short(value: Any) -> str:
@@ -289,8 +335,14 @@ def _short(value: Any) -> str:
         if numbers is None or numbers.numel() > SHOWN:
             return f"tensor {shape} {str(value.dtype).removeprefix('torch.')}"
         return f"tensor {shape} {_numbers(numbers.tolist())}"
+    if isinstance(value, list | tuple) and any(isinstance(one, torch.Tensor) for one in value):
+        return f"[{', '.join(map(_short, value))}]"
+    if isinstance(value, torch.nn.Module):
+        return f"a {type(value).__name__}"
     if callable(value):
         return f"<{getattr(value, '__name__', type(value).__name__)}>"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     try:
         text = _one_line(repr(value))
     except Exception:

@@ -126,6 +126,82 @@ def test_odd_results_are_refused_and_never_raise(double):
     assert "is a return missing?" in double.judge(lambda x: print(end="")).says
 
 
+def of(monkeypatch, inputs, expected, mistakes=None):
+    """An exercise of one case."""
+    monkeypatch.setattr(judging, "EXERCISES", {})
+
+    @exercise("arithmetic", hints=HINTS)
+    def one(random):
+        """One case."""
+        yield Case(inputs, expected, mistakes or {})
+
+    return one
+
+
+@pytest.mark.parametrize(
+    ("expected", "right", "wrong"),
+    [
+        (0.5, [0.5, np.float32(0.5), torch.tensor(0.5), 0.50000001], [0.6, True, "0.5", [0.5], torch.zeros(1), None]),
+        (2.0, [2, 2.0, np.int64(2), torch.tensor(2)], [float("nan"), True]),
+        (float("nan"), [float("nan"), torch.tensor(float("nan"))], [0.0]),
+        (3, [3, np.int32(3), torch.tensor(3)], [3.0, True, torch.tensor(3.0), torch.tensor([3])]),
+        (True, [True, np.bool_(True), torch.tensor(True)], [1, torch.tensor(1), False, "True"]),
+        (False, [False, torch.tensor(False)], [0, True]),
+        (torch.tensor(1.5), [1.5, np.float64(1.5)], [1.0]),
+        ([1, 2.5], [(1, 2.5), [1, torch.tensor(2.5)]], [(1, 2), (1, 2.5, 3), {1, 2.5}, 1]),
+        ([torch.ones(2), 3], [(torch.ones(2), 3), [np.ones(2), 3]], [(3, torch.ones(2)), (torch.ones(3), 3)]),
+        ([1, 2, 3], [torch.tensor([1, 2, 3]), np.array([1, 2, 3])], [torch.tensor([1.0, 2, 3]), torch.tensor(1)]),
+    ],
+)
+def test_numbers_and_several_values(monkeypatch, expected, right, wrong):
+    judge = of(monkeypatch, {"x": 1}, expected)
+    for answer in right:
+        assert judge.judge(lambda x, answer=answer: [x, answer][1]).state == RIGHT, answer
+    for answer in wrong:
+        assert judge.judge(lambda x, answer=answer: [x, answer][1]).state == WRONG, answer
+
+
+def test_mistakes_in_several_values_are_recognised(monkeypatch):
+    swapped = {"You swapped them.": [2, 1], "Both are large.": lambda came: min(came) > 100, "Three.": ([3, 3], [3])}
+    judge = of(monkeypatch, {"x": 1}, [1, 2], swapped)
+    assert judge.judge(lambda x: (2, x)).says == "You swapped them."
+    assert judge.judge(lambda x: (200, 100 + x)).says == "Both are large."
+    assert judge.judge(lambda x: [2 + x]).says == "Three."
+    assert "(in value 1)" in judge.judge(lambda x: (x, 5)).evidence
+    assert "(3 values in place of 2)" in judge.judge(lambda x: (x, 5, 5)).evidence
+
+
+def test_what_is_held_in_lists_and_dicts_is_copied_and_must_not_change(monkeypatch):
+    inputs = {"several": [torch.ones(2), torch.full((2,), float("nan"))], "named": {"w": torch.ones(3)}}
+    judge = of(monkeypatch, inputs, 5)
+
+    def changes_a_list(several, named):
+        several[0].add_(1)
+        return 5
+
+    def changes_a_dict(several, named):
+        named["w"].mul_(2)
+        return 5
+
+    assert judge.judge(lambda several, named: len(several) + len(named["w"])).state == RIGHT
+    assert judge.judge(changes_a_list).says.startswith("It changes its input several")
+    assert judge.judge(changes_a_dict).says.startswith("It changes its input named")
+
+
+def test_a_module_may_be_changed_but_is_fresh_for_each_try(monkeypatch):
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(module.weight)
+    judge = of(monkeypatch, {"module": module}, 2.0)
+
+    def double_it(module):
+        with torch.no_grad():
+            return module.weight.mul_(2).sum()
+
+    assert judge.judge(double_it).state == RIGHT
+    assert judge.judge(double_it).state == RIGHT
+    assert "a Linear" in judge.judge(lambda module: 3.0).evidence
+
+
 def test_an_exception_of_the_answer_is_reported_with_its_line(double):
     def wrong(x):
         y = 2 * x
