@@ -5,16 +5,11 @@ runs at a time with one thread each; `--rows 3` stops after three of them. Twelv
 quarter of an hour on two cores.
 """
 
-import argparse
 import functools
-import json
-import multiprocessing
-import os
-import subprocess
 import time
-from pathlib import Path
 
 import torch
+from table import fill
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,10 +19,11 @@ from segen.metrics import ConfusionMatrix
 from segen.models import UNet
 from segen.training import History, SegmentationTrainer
 
-TABLE = Path(__file__).parent.parent / "segen" / "assets" / "unet.json"
 STEPS, BATCH_SIZE, LR, WIDTH, CONVOLUTIONS, VALIDATION, FIRST = 480, 8, 1e-2, 8, 1, 128, 40
 SIGMA = 2  # pixels of 64; the paper's 10 of 512 would be 1.25
 SEEDS = (0, 1, 2)
+FIXED = {"steps": STEPS, "batch_size": BATCH_SIZE, "lr": LR, "width": WIDTH, "validation": VALIDATION}
+FIXED["convolutions"] = CONVOLUTIONS
 GRID = [
     {"skips": skips, "elastic": sigma, "streets": streets}
     for skips, sigma in ((True, 0), (False, 0), (True, SIGMA))
@@ -98,32 +94,5 @@ def run(task: tuple[dict, int]) -> dict[str, float]:
     return scores | {"first_loss": history.loss[0], "seconds": time.perf_counter() - started}
 
 
-def main() -> None:
-    """Train the rows that are missing and add each to the table when its seeds are done."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=len(GRID), help="stop after so many rows (all)")
-    asked = parser.parse_args()
-    rows = json.loads(TABLE.read_text(encoding="utf-8"))["rows"] if TABLE.is_file() else []
-    missing = [s for s in GRID if not any(s.items() <= row.items() for row in rows)][: asked.rows]
-    git = ["git", "-C", str(TABLE.parent), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    fixed = {"steps": STEPS, "batch_size": BATCH_SIZE, "lr": LR, "width": WIDTH, "validation": VALIDATION}
-    fixed["convolutions"] = CONVOLUTIONS
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        results = pool.imap(run, [(settings, seed) for settings in missing for seed in SEEDS])
-        for settings in missing:
-            runs = [next(results) for _ in SEEDS]
-            row = settings | fixed | {"recipe": "recipes/unet.py", "commit": commit, "seeds": list(SEEDS)}
-            row["seconds"] = round(sum(r.pop("seconds") for r in runs), 1)
-            row |= {name: [round(r[name], 4) for r in runs] for name in runs[0]}
-            rows = sorted([*rows, row], key=lambda row: GRID.index({name: row[name] for name in settings}))
-            beside = TABLE.with_suffix(".json.part")
-            text = ",\n  ".join(json.dumps(row) for row in rows)
-            beside.write_text(f'{{"rows": [\n  {text}\n]}}\n', encoding="utf-8")
-            os.replace(beside, TABLE)
-            print({**settings, "mean_iou": row["mean_iou"], "seconds": row["seconds"]}, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    fill("unet", GRID, run, seeds=SEEDS, fixed=FIXED)
