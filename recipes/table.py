@@ -1,7 +1,8 @@
 """What all recipes share: which rows of a stored table are missing, train them, and write each when it is done.
 
 A recipe `recipes/NAME.py` fills `segen/assets/NAME.json`, which `segen.results("NAME")` reads. It says what its rows
-are (`GRID`), what one of them is for one seed (`run`), and ends in `fill("NAME", GRID, run, seeds=…, fixed=…)`.
+are (`GRID`), what one of them is for one seed (`run`), and ends in `fill("NAME", GRID, run, seeds=…, fixed=…)`. What
+it trains for others to use it hands to `ship`.
 """
 
 import argparse
@@ -11,6 +12,11 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from segen.models import pretrained
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,3 +82,20 @@ def fill(name: str, grid: list[dict], run: Callable, *, seeds: tuple[int, ...], 
 def place(row: dict, grid: list[dict]) -> int:
     """Return a row's place in `grid`; what is of no row any more comes last."""
     return next((i for i, settings in enumerate(grid) if settings.items() <= row.items()), len(grid))
+
+
+def ship(name: str, network: nn.Module, card: dict) -> nn.Module:
+    """Store the weights of `network` in half precision, with its `card`, as `pretrained(name)` reads them; return that.
+
+    Raises ValueError if a weight is not finite in half precision.
+    """
+    whole = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    half = {key: value.half() if value.is_floating_point() else value for key, value in whole.items()}
+    for key, value in half.items():
+        if not value.isfinite().all():
+            raise ValueError(f"The weight {key} is not finite in half precision; train with smaller weights.")
+    file = path(name).with_suffix(".safetensors")
+    beside = file.with_suffix(".safetensors.part")
+    save_file(half, beside, metadata={"card": json.dumps(card, allow_nan=False)})
+    os.replace(beside, file)
+    return pretrained(name)

@@ -11,6 +11,7 @@ from segen.models.segnet import SegNet, segnet, segnet_basic
 from segen.models.senet import SEResNet, se_resnet50
 from segen.models.unet import UNet, unet_2015
 from segen.models.vgg import VGG, vgg16
+from segen.models.weights import pretrained
 
 __all__ = [
     "FCN",
@@ -31,6 +32,7 @@ __all__ = [
     "densenet121",
     "fcn_resnet50",
     "googlenet",
+    "pretrained",
     "resnet18",
     "resnet50",
     "se_resnet50",

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import table
+import torch
+
+from segen.models import ResNet, pretrained, weights
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
@@ -76,3 +79,24 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch
     with pytest.raises(ValueError):
         table.write("toy", [{"a": float("nan")}])  # JSON has no such number, and readers would stumble
     assert table.read("toy") == [{"a": 1}]
+
+
+def test_what_is_shipped_is_read_as_it_was(tmp_path, monkeypatch):
+    network = ResNet(3, 2, width=2, blocks=(1,), small=True)
+    with torch.no_grad():
+        for value in [*network.parameters(), *network.buffers()]:
+            value.copy_(torch.rand_like(value, dtype=torch.float64) + 0.5)
+    monkeypatch.setattr(table, "ROOT", tmp_path)
+    monkeypatch.setattr(weights, "ASSETS", tmp_path / "segen" / "assets")
+    monkeypatch.setitem(weights.NETWORKS, "toy", lambda: ResNet(3, 2, width=2, blocks=(1,), small=True))
+    (tmp_path / "segen" / "assets").mkdir(parents=True)
+    shipped = table.ship("toy", network, {"name": "toy", "accuracy": 0.5})
+    assert shipped.card == {"name": "toy", "accuracy": 0.5}
+    assert not shipped.training
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(shipped.state_dict()[key], value, rtol=1e-3, atol=0)
+    assert [file.name for file in weights.ASSETS.iterdir()] == ["toy.safetensors"]
+    network.head[-1].bias.data[0] = 1e6
+    with pytest.raises(ValueError, match=r"head\.2\.bias is not finite in half precision"):
+        table.ship("toy", network, {})
+    assert pretrained("toy").card == shipped.card
