@@ -11,7 +11,6 @@ import time
 
 import torch
 from table import commit, fill, rounded, ship
-from torch import nn
 from torch.utils.data import ConcatDataset
 
 from segen.data import RoadSigns
@@ -57,9 +56,9 @@ def fit(settings: dict, seed: int, *, steps: int = STEPS) -> tuple[ClassifierTra
     return trainer, history
 
 
-def score(network: nn.Module) -> dict[str, float]:
-    """Return accuracy and macro F1 of `network` on the held-out signs of each view."""
-    judge, scores = ClassifierTrainer(network), {}
+def score(judge: ClassifierTrainer) -> dict[str, float]:
+    """Return accuracy and macro F1 of the trainer's network on the held-out signs of each view."""
+    scores = {}
     for view in VIEWS:
         found = judge.evaluate(held_out(view), batch_size=500)
         scores |= {f"{name}_{view}": found[name] for name in ("accuracy", "macro_f1")}
@@ -71,12 +70,13 @@ def run(task: tuple[dict, int]) -> dict[str, float]:
     torch.set_num_threads(1)
     started, (settings, seed) = time.perf_counter(), task
     trainer, history = fit(settings, seed)
-    whole = trainer.averaged["model"]
     seconds = time.perf_counter() - started
-    scores = score(copy.deepcopy(whole).half().float())  # as it is shipped
+    half = copy.deepcopy(trainer.averaged["model"]).half().float().requires_grad_()  # as it is shipped
+    scores = score(ClassifierTrainer(half))
     if seed == SEEDS[0]:
-        ship("roadsigns", whole, CARD | {"commit": commit(), "seed": seed} | {k: rounded(v) for k, v in scores.items()})
-    scores |= {f"{name}_float32": value for name, value in score(whole).items() if name.startswith("accuracy")}
+        card = CARD | {"commit": commit(), "seed": seed} | {name: rounded(value) for name, value in scores.items()}
+        ship("roadsigns", half, card)
+    scores |= {f"{name}_float32": value for name, value in score(trainer).items() if name.startswith("accuracy")}
     return scores | {"first_loss": history.loss[0], "seconds": seconds}
 
 

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from segen.models import pretrained
@@ -96,6 +96,6 @@ def ship(name: str, network: nn.Module, card: dict) -> nn.Module:
             raise ValueError(f"The weight {key} is not finite in half precision; train with smaller weights.")
     file = path(name).with_suffix(".safetensors")
     beside = file.with_suffix(".safetensors.part")
-    save_file(half, beside, metadata={"card": json.dumps(card, allow_nan=False)})
+    beside.write_bytes(save(half, metadata={"card": json.dumps(card, allow_nan=False)}))
     os.replace(beside, file)
     return pretrained(name)
