@@ -197,8 +197,11 @@ def _paired(names: list[str], split: str, place: Path) -> list[tuple[str, str]]:
     for name in names:
         path = PurePosixPath(Path(name).as_posix())
         if path.parent.name in (split, f"{split}annot"):
-            # Some copies call the mask of train_00001 trainannot_00001.
-            (images if path.parent.name == split else masks)[path.stem.replace("annot", "")] = name
+            kept = images if path.parent.name == split else masks
+            stem = path.stem.replace("annot", "")  # some copies call the mask of train_00001 trainannot_00001
+            if stem in kept:
+                raise ValueError(f"{name} and {kept[stem]} have one name, so pairs are in doubt; remove one of them.")
+            kept[stem] = name
     for alone in sorted(images.keys() ^ masks.keys()):
         kind = "mask" if alone in images else "image"
         raise ValueError(

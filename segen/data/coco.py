@@ -49,7 +49,7 @@ class COCO(MaskDataset):
         folder = root / "COCO" if (root / "COCO").is_dir() else root
         index = folder / "annotations" / f"instances_{split}2017.json"
         self.folder = folder / f"{split}2017"
-        if not index.is_file() or not self.folder.is_dir():
+        if not index.is_file() or not self.folder.is_dir() or not any(self.folder.iterdir()):
             raise absent(
                 f"COCO's {split} split",
                 folder,

@@ -248,6 +248,13 @@ class TestBadInput:
         with pytest.raises(ValueError, match=rf"scene_1\.png has no {lacks}"):
             CamVid(root)
 
+    @pytest.mark.parametrize("part", ["train", "trainannot"])
+    def test_two_files_of_one_name(self, root, part):
+        picture = Image.open(root / "CamVid" / part / "scene_1.png")
+        picture.convert("L").save(root / "CamVid" / part / "scene_1.jpg")
+        with pytest.raises(ValueError, match=rf"{part}/scene_1\.png and .*scene_1\.jpg have one name"):
+            CamVid(root)
+
     def test_a_list_with_missing_files(self, root):
         names = [f"train/scene_{k}.png trainannot/scene_{k}.png\n" for k in range(5)]
         (root / "CamVid" / "train.txt").write_text("".join(names))

@@ -124,6 +124,10 @@ def test_nothing_there(tmp_path):
     fill(tmp_path, [])
     with pytest.raises(FileNotFoundError, match="COCO's val split"):
         COCO(tmp_path, "val")
+    for picture in (tmp_path / "train2017").iterdir():
+        picture.unlink()
+    with pytest.raises(FileNotFoundError, match="COCO's train split"):
+        COCO(tmp_path)
 
 
 def test_a_missing_or_different_picture(tmp_path):
