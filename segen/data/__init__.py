@@ -10,6 +10,7 @@ from segen.data.isbi2012 import ISBI2012
 from segen.data.loading import batches
 from segen.data.signs import RoadSigns
 from segen.data.streets import StreetScenes
+from segen.data.transforms import joint
 from segen.data.voc import VOC
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "StreetScenes",
     "batches",
     "data_root",
+    "joint",
 ]
