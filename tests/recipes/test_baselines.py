@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+import segen
+
 
 @pytest.fixture(scope="module")
 def flat():
@@ -98,3 +100,34 @@ def test_streets_are_drawn_by_the_seed(monkeypatch):
     assert not torch.equal(first[0], other[0])
     assert first[0].shape == (3, 3, 64, 64)
     assert first[1].shape == (3, 64, 64)
+
+
+def row(name: str) -> dict:
+    (found,) = [row for row in segen.results("baselines") if row["network"] == name]
+    return found
+
+
+def test_the_table_is_whole():
+    rows = segen.results("baselines")
+    assert [r["network"] for r in rows] == list(recipe.BASELINES)
+    for r in rows:
+        assert (r["data"], r["size"], r["seeds"]) == ("StreetScenes", [64, 64], [0, 1, 2])
+        assert (r["streets"], r["validation"]) == (500, 256)
+        assert r["recipe"] == "recipes/baselines.py"
+        assert r["commit"]
+        assert r["seconds"] >= 0
+        assert np.array(r["class_iou"]).shape == (3, 8)
+        for name in ("mean_iou", "boundary_iou", "pixel_accuracy"):
+            assert len(r[name]) == 3
+            assert all(0 <= value <= 1 for value in r[name])
+        assert np.mean(r["class_iou"], 1) == pytest.approx(r["mean_iou"], abs=2e-4)
+
+
+@pytest.mark.parametrize("name", ["Otsu", "k-means"])
+def test_a_row_is_made_again(name):
+    again, stored = recipe.run(({"network": name, "data": "StreetScenes"}, 1)), row(name)
+    for key in ("mean_iou", "boundary_iou", "pixel_accuracy"):
+        assert again[key] == pytest.approx(stored[key][1], abs=0.005)
+    # The control: the other's row is another.
+    other = row("k-means" if name == "Otsu" else "Otsu")
+    assert again["mean_iou"] != pytest.approx(other["mean_iou"][1], abs=0.05)
