@@ -1,4 +1,4 @@
-"""The page on tools: what it says a block prints, the block prints, and its text names no number that is not printed."""
+"""The page on tools: each block prints what the page says it prints, and the text names no other decimal number."""
 
 import json
 import os
