@@ -1,11 +1,140 @@
-"""Shipped networks: what is not shipped is refused."""
+"""Shipped networks are what their cards say, and the recipe that made them makes them again."""
+
+import importlib.util
+import math
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from segen.models import pretrained
+import segen
+from segen.data import RoadSigns
+from segen.models import ResNet, pretrained, weights
+from segen.training import ClassifierTrainer
+
+ROOT = Path(__file__).parents[2]
+HELD_OUT = 1500
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    spec = importlib.util.spec_from_file_location("roadsigns_recipe", ROOT / "recipes" / "roadsigns.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def signs():
+    """Held-out signs of both views, of a seed that is neither trained on nor measured on in the recipe."""
+    return {view: RoadSigns(HELD_OUT, seed=2, view=view) for view in ("street", "plain")}
+
+
+def accuracy(network: torch.nn.Module, signs) -> float:
+    return ClassifierTrainer(network).evaluate(signs, batch_size=500)["accuracy"]
+
+
+@pytest.mark.parametrize("name", weights.NETWORKS)
+def test_what_is_shipped_is_small_and_half_precision(name):
+    file = weights.ASSETS / f"{name}.safetensors"
+    assert file.stat().st_size < 2_000_000
+    stored = load_file(file)
+    assert {value.dtype for value in stored.values()} <= {torch.float16, torch.int64}
+    assert all(value.isfinite().all() for value in stored.values())
+    network = pretrained(name)
+    assert not network.training
+    assert {value.dtype for value in network.state_dict().values()} <= {torch.float32, torch.int64}
+    assert network.state_dict().keys() == stored.keys()
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, stored[key].to(value.dtype))
+    assert network.card["name"] == name
+    assert {"what", "trained_on", "measured_on", "recipe", "commit", "seed", "licence"} <= network.card.keys()
+    assert (ROOT / network.card["recipe"]).is_file()
+
+
+def test_the_card_of_the_road_signs_and_its_table_agree(recipe):
+    card, (row,) = pretrained("roadsigns").card, segen.results("roadsigns")
+    assert (weights.ASSETS / "roadsigns.safetensors").stat().st_size < 1_000_000
+    assert {name: row[name] for name in recipe.GRID[0]} == recipe.GRID[0]
+    assert recipe.FIXED.items() <= row.items()
+    assert row["held_out"] == 10_000
+    assert row["seeds"] == [0, 1, 2]
+    assert card["seed"] == row["seeds"][0]
+    assert card["commit"] == row["commit"]
+    assert card["recipe"] == row["recipe"] == "recipes/roadsigns.py"
+    assert tuple(card["classes"]) == RoadSigns.classes
+    for view in ("street", "plain"):
+        for score in ("accuracy", "macro_f1"):
+            assert card[f"{score}_{view}"] == row[f"{score}_{view}"][0]
+        assert min(row[f"accuracy_{view}"]) > 0.995
+        for half, whole in zip(row[f"accuracy_{view}"], row[f"accuracy_{view}_float32"], strict=True):
+            assert abs(half - whole) < 0.001
+
+
+@pytest.mark.parametrize("view", ["street", "plain"])
+def test_the_road_signs_are_recognised_as_stated(signs, view):
+    network = pretrained("roadsigns")
+    stated = network.card[f"accuracy_{view}"]
+    error = math.sqrt(max(1 - stated, 1e-3) / HELD_OUT)  # a binomial's, for a share near 1
+    assert accuracy(network, signs[view]) == pytest.approx(stated, abs=4 * error)
+
+
+def test_shuffled_weights_recognise_nothing(signs):
+    """The control: the same numbers in another order are no classifier."""
+    network = pretrained("roadsigns")
+    with torch.no_grad():
+        for weight in network.parameters():
+            order = torch.randperm(weight.numel(), generator=torch.Generator().manual_seed(0))
+            weight.copy_(weight.flatten()[order].view_as(weight))
+    assert accuracy(network, signs["plain"]) < 0.3
+
+
+def test_features_are_what_the_last_layer_reads():
+    network, x = pretrained("roadsigns"), torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    features = network.features(x)[-1].mean((2, 3))
+    assert features.shape == (5, 64)
+    last = network.head[-1]
+    torch.testing.assert_close(features @ last.weight.T + last.bias, network(x))
+
+
+def test_another_default_type_and_the_random_state_do_not_matter():
+    state, x = torch.get_rng_state(), torch.zeros(1, 3, 32, 32)
+    expected = pretrained("roadsigns")(x)
+    assert torch.equal(torch.get_rng_state(), state)
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(pretrained("roadsigns")(x), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_each_call_gives_a_network_of_its_own():
+    first, second = pretrained("roadsigns"), pretrained("roadsigns")
+    torch.nn.init.zeros_(first.head[-1].weight)
+    assert second.head[-1].weight.abs().sum() > 0
+    assert all(weight.requires_grad for weight in first.parameters())
 
 
 @pytest.mark.parametrize("name", ["road_signs", "", None, ["roadsigns"]])
 def test_a_network_that_is_not_shipped(name):
     with pytest.raises(ValueError, match=r"There is no trained network .*those shipped are: .*roadsigns"):
         pretrained(name)
+
+
+def test_weights_of_another_shape_are_refused(monkeypatch):
+    monkeypatch.setitem(weights.NETWORKS, "roadsigns", lambda: ResNet(3, 10, width=8, blocks=(1, 1, 1), small=True))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        pretrained("roadsigns")
+    monkeypatch.setitem(weights.NETWORKS, "roadsigns", lambda: ResNet(3, 10, width=16, blocks=(1, 1), small=True))
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        pretrained("roadsigns")
+
+
+def test_the_recipe_begins_as_it_did(recipe, monkeypatch):
+    """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
+    stored = segen.results("roadsigns")[0]["first_loss"]
+    _, history = recipe.fit(recipe.GRID[0], 0, steps=recipe.FIRST)
+    assert history.loss[0] == pytest.approx(stored[0], abs=0.01)
+    # The control: another seed is another run.
+    assert stored[1] != pytest.approx(stored[0], abs=0.01)
