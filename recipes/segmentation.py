@@ -4,21 +4,19 @@
 by one; `--data StreetScenes` or `--data CamVid` trains those of one set only, `--rows 3` stops after three of them,
 `--processes 2` runs two at a time, each with one thread. CamVid is read from `$SEGEN_DATA`. `--latency` trains
 nothing: it times all networks, interleaved, and writes what it finds into the rows that are there; nothing else
-should run meanwhile. The streets' rows of three seeds take about 45 minutes of one core, CamVid's of one about 35.
+should run meanwhile. The streets' rows of three seeds take about 30 minutes of one core, CamVid's of one about 35.
 """
 
 import argparse
 import functools
-import json
 import multiprocessing
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from table import commit, read, rounded, write
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
@@ -30,7 +28,6 @@ from segen.metrics import VOID, BoundaryIoU, ConfusionMatrix
 from segen.models import FCN, DeepLabV3, DeepLabV3Plus, SegNet, UNet
 from segen.training import History, SegmentationTrainer
 
-TABLE = Path(__file__).parent.parent / "segen" / "assets" / "segmentation.json"
 # Widths for which all have between 1.6 and 2 million parameters.
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "FCN-32s": lambda classes: FCN(3, classes, width=24, skips=0),
@@ -43,7 +40,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 # Boundary IoU's distance is 2 % of the diagonal, as its paper has it.
 SETTINGS = {
-    "StreetScenes": {"size": [64, 64], "steps": 1400, "batch_size": 8, "seeds": [0, 1, 2], "distance": 2},
+    "StreetScenes": {"size": [64, 64], "steps": 900, "batch_size": 8, "seeds": [0, 1, 2], "distance": 2},
     "CamVid": {"size": [180, 240], "steps": 600, "batch_size": 4, "seeds": [0], "distance": 6},
 }
 CLASSES = {"StreetScenes": 8, "CamVid": 11}
@@ -69,6 +66,7 @@ class Padded(Dataset):
         return F.pad(image, more, mode="replicate"), F.pad(mask, more, value=VOID)
 
 
+@functools.cache  # what was drawn once is kept for the next run
 def sets(data: str) -> tuple[Dataset, Dataset]:
     """Return what is trained on and what is judged."""
     if data == "StreetScenes":
@@ -134,7 +132,7 @@ def score(trainer: SegmentationTrainer, validation: Dataset, *, distance: int) -
     inside, edges = (right / counted).tolist()
     return {
         "mean_iou": matrix.mean_iou(),
-        "class_iou": [round(value, 4) for value in matrix.iou().tolist()],
+        "class_iou": matrix.iou().tolist(),
         "boundary_iou": boundary.mean_iou(),
         "pixel_accuracy": matrix.pixel_accuracy(),
         "at_edges": edges,
@@ -195,14 +193,6 @@ def order(row: dict) -> tuple[int, int]:
     return list(SETTINGS).index(row["data"]), list(NETWORKS).index(row["network"])
 
 
-def write(rows: list[dict]) -> None:
-    """Write the table, whole or not at all."""
-    beside = TABLE.with_suffix(".json.part")
-    text = ",\n  ".join(json.dumps(row) for row in sorted(rows, key=order))
-    beside.write_text(f'{{"rows": [\n  {text}\n]}}\n', encoding="utf-8")
-    os.replace(beside, TABLE)
-
-
 def main() -> None:
     """Train the rows that are missing and add each to the table when its seeds are done."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -211,7 +201,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="how many runs at a time (1)")
     parser.add_argument("--latency", action="store_true", help="train nothing, time the networks")
     asked = parser.parse_args()
-    rows = json.loads(TABLE.read_text(encoding="utf-8"))["rows"] if TABLE.is_file() else []
+    rows = read("segmentation")
     if asked.latency:
         for data in dict.fromkeys(row["data"] for row in rows):
             times = latencies(data)
@@ -219,7 +209,7 @@ def main() -> None:
                 if row["data"] == data:
                     low, row["latency_ms"], high = times[row["network"]]
                     row["latency_spread_ms"] = [low, high]
-        write(rows)
+        write("segmentation", rows)
         return
     there = {(row["data"], row["network"]) for row in rows}
     missing = [
@@ -228,8 +218,7 @@ def main() -> None:
         for network in NETWORKS
         if (data, network) not in there and asked.data in (None, data)
     ][: asked.rows]
-    git = ["git", "-C", str(TABLE.parent), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    named = commit()
     os.environ["OMP_NUM_THREADS"] = "1"
     tasks = [(network, data, seed) for data, network in missing for seed in SETTINGS[data]["seeds"]]
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
@@ -238,12 +227,12 @@ def main() -> None:
             settings = SETTINGS[data]
             runs = [next(results) for _ in settings["seeds"]]
             row = {"network": network, "data": data, **settings, "lr": LR, "average": AVERAGE, **costs(network, data)}
-            row |= {"recipe": "recipes/segmentation.py", "commit": commit, "latency_ms": None}
+            row |= {"recipe": "recipes/segmentation.py", "commit": named, "latency_ms": None}
             row["seconds"] = round(sum(r["train_seconds"] for r in runs), 1)
             for name in runs[0]:
-                row[name] = [round(r[name], 4) if isinstance(r[name], float) else r[name] for r in runs]
-            rows.append(row)
-            write(rows)
+                row[name] = rounded([r[name] for r in runs])
+            rows = sorted([*rows, row], key=order)
+            write("segmentation", rows)
             print(
                 {"data": data, "network": network, "mean_iou": row["mean_iou"], "seconds": row["seconds"]}, flush=True
             )
