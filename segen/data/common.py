@@ -1,11 +1,13 @@
 """What every dataset shares: where data lies, how pixels become tensors, and how bad arguments are refused."""
 
+import math
 import operator
 import os
 import zlib
 from contextlib import contextmanager
 from http.client import HTTPException
 from io import BytesIO
+from numbers import Integral
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -54,6 +56,14 @@ def check_length(length: int, name: str) -> int:
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
         raise ValueError(f"{name} was given length={length!r}; give a whole number of samples, 0 or more.")
     return int(length)
+
+
+def check_numbers(**arguments: tuple[int, float]) -> None:
+    """Raise ValueError if one of the named `(value, least)` is not a whole number of at least `least`."""
+    for name, (value, least) in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            range_ = "" if least == -math.inf else f", {least} or more"
+            raise ValueError(f"{name}={value!r} was given; give a whole number{range_}.")
 
 
 def check_choice(value: str, choices: tuple[str, ...], argument: str, name: str) -> str:

@@ -1,13 +1,15 @@
 """Batches, in an order that depends on the seed alone."""
 
 import hashlib
+import math
 import signal
 from collections.abc import Callable, Iterator, Sized
-from numbers import Integral
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
+
+from segen.data.common import check_numbers
 
 
 def derive_seed(*numbers: int) -> int:
@@ -42,18 +44,12 @@ def batches(
     """
     if not isinstance(dataset, Sized) or not hasattr(dataset, "__getitem__"):
         raise ValueError(f"A {type(dataset).__name__} was given as dataset; give one with a length and an index.")
-    for name, number in {"seed": seed, "batch_size": batch_size, "start": start, "num_workers": num_workers}.items():
-        if isinstance(number, bool) or not isinstance(number, Integral):
-            raise ValueError(f"{name}={number!r} was given; give a whole number.")
+    check_numbers(seed=(seed, -math.inf), batch_size=(batch_size, 1), start=(start, 0), num_workers=(num_workers, 0))
     if augment is not None and not callable(augment):
         raise ValueError(f"augment={augment!r} was given; give a function of an image and its target, or None.")
     length = len(dataset)
     if length == 0:
         raise ValueError("The dataset is empty, so there are no batches to draw; give at least one sample.")
-    if batch_size < 1 or start < 0:
-        raise ValueError(f"batch_size={batch_size} and start={start} were given; use at least 1 and at least 0.")
-    if num_workers < 0:
-        raise ValueError(f"num_workers={num_workers} was given; use 0 for none, or more.")
     if batch_size > length:
         raise ValueError(
             f"batch_size={batch_size} is larger than the dataset of {length} samples; "

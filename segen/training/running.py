@@ -1,7 +1,6 @@
 """What surrounds the loop: processes that agree, interrupts that wait, random states that are put back."""
 
 import functools
-import math
 import os
 import re
 import signal
@@ -9,7 +8,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from numbers import Integral
 
 import torch
 from accelerate import Accelerator
@@ -145,14 +143,6 @@ def interrupts():
         yield interrupt
     finally:
         signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-
-def check_numbers(**arguments: tuple[int, float]) -> None:
-    """Raise ValueError if one of the named `(value, least)` is not a whole number of at least `least`."""
-    for name, (value, least) in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            range_ = "" if least == -math.inf else f", {least} or more"
-            raise ValueError(f"{name}={value!r} was given; give a whole number{range_}.")
 
 
 def check_batch(batch) -> None:

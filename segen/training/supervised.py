@@ -6,6 +6,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from segen.data.common import check_numbers
 from segen.data.loading import collate
 from segen.losses import cross_entropy
 from segen.metrics import VOID, ConfusionMatrix
@@ -82,8 +83,7 @@ class SupervisedTrainer(Trainer):
         The loss is the mean over batches of `batch_size`, weighted by their targets that are not void: the mean over
         the set for a loss that is a mean over targets, nan where all is void. Raises ValueError if `data` is empty.
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r} was given; give a whole number, 1 or more.")
+        check_numbers(batch_size=(batch_size, 1))
         samples = len(data) if isinstance(data, Sized) else 0
         mine = range(self.processes.index, samples, self.processes.count)
         if not mine:

@@ -12,13 +12,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from segen.data.common import check_numbers
 from segen.data.loading import batches, derive_seed
 from segen.training.averaging import update_average
 from segen.training.checkpoint import Checkpoint, read
 from segen.training.running import (
     Processes,
     check_batch,
-    check_numbers,
     describe,
     interrupts,
     make_accelerator,

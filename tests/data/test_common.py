@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from segen.data.common import (
     check_choice,
     check_index,
     check_length,
+    check_numbers,
     data_root,
     devkit_palette,
     label_table,
@@ -58,6 +60,15 @@ def test_a_length_is_a_whole_number(length):
     assert check_length(3, "Set") == 3
     with pytest.raises(ValueError, match="Set was given length="):
         check_length(length, "Set")
+
+
+def test_whole_numbers():
+    check_numbers(steps=(0, 0), seed=(-5, -math.inf), batch_size=(np.int64(3), 1))
+    for value in (-1, 1.5, math.nan, "3", True, None):
+        with pytest.raises(ValueError, match=r"^steps=.* was given; give a whole number, 0 or more\.$"):
+            check_numbers(batch_size=(2, 1), steps=(value, 0))
+    with pytest.raises(ValueError, match=r"^seed=1\.5 was given; give a whole number\.$"):
+        check_numbers(seed=(1.5, -math.inf))
 
 
 def test_a_choice_names_the_others():
