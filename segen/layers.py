@@ -60,7 +60,7 @@ class Backbone(nn.Module):
     Images `[N, in_channels, H, W]` in [-1, 1], H and W at least `smallest` → logits `[N, num_classes]`. A network
     sets `smallest`, `channels` (of each stage's map), `stages` and `head`.
 
-    Raises ValueError for images of another type or number of channels, or smaller ones.
+    Raises ValueError for images of another type than the weights', another number of channels, or smaller ones.
     """
 
     smallest: int
@@ -81,6 +81,7 @@ class Backbone(nn.Module):
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the map of each stage, `[N, channels[i], h, w]`, finest first."""
         check_image_batch(x, self.in_channels, 1, type(self).__name__, smallest=self.smallest)
+        check_float_type(x, self, type(self).__name__)
         maps = []
         for stage in self.stages:
             x = stage(x)
@@ -111,6 +112,21 @@ def check_positive(name: str, **arguments: int) -> None:
     for argument, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} was given {argument}={value!r}; give a whole number, 1 or more.")
+
+
+def check_float_type(x: torch.Tensor, model: nn.Module, name: str) -> None:
+    """Raise ValueError if images `x` are of another float type than the weights of `model`.
+
+    Under autocast, which brings both to one type, only float64 is refused beside another.
+    """
+    weights = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
+    if not x.is_floating_point() or x.dtype == weights:
+        return
+    if torch.float64 in (x.dtype, weights) or not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(
+            f"{name} was given images of {x.dtype}, but has weights of {weights}; give image.to({weights}), or bring "
+            f"the network to the images' type with .to({x.dtype})."
+        )
 
 
 def check_image_batch(

@@ -7,7 +7,16 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import center_crop
 
-from segen.layers import Backbone, ConvReLU, centre_crop, check_image_batch, check_positive, convolution
+from segen.layers import (
+    Backbone,
+    ConvReLU,
+    centre_crop,
+    check_float_type,
+    check_image_batch,
+    check_positive,
+    convolution,
+)
+from segen.models import FCN, GoogLeNet, ResNet, SegNet, UNet
 
 
 @pytest.mark.parametrize("padding", [True, False])
@@ -140,3 +149,27 @@ def test_check_positive(value):
     check_positive("Net", width=1, depth=np.int64(2))
     with pytest.raises(ValueError, match=r"Net was given width=.*; give a whole number"):
         check_positive("Net", depth=1, width=value)
+
+
+def test_float_types_that_meet():
+    network = nn.Linear(2, 2)
+    check_float_type(torch.zeros(2), network, "Net")
+    check_float_type(torch.zeros(2, dtype=torch.float64), nn.ReLU(), "Net")  # it has no weights
+    with torch.autocast("cpu", torch.bfloat16):
+        check_float_type(torch.zeros(2, dtype=torch.bfloat16), network, "Net")
+        with pytest.raises(
+            ValueError, match=r"Net was given images of torch\.float64, but has weights of torch\.float32"
+        ):
+            check_float_type(torch.zeros(2, dtype=torch.float64), network, "Net")
+    with pytest.raises(
+        ValueError, match=r"bfloat16, .*; give image\.to\(torch\.float32\), or .*\.to\(torch\.bfloat16\)"
+    ):
+        check_float_type(torch.zeros(2, dtype=torch.bfloat16), network, "Net")
+
+
+@pytest.mark.parametrize("make", [ResNet, GoogLeNet, FCN, UNet, SegNet])
+def test_a_network_refuses_images_of_another_float_type(make):
+    network, images = make(3, 8, width=2).eval(), torch.zeros(1, 3, 64, 64, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"was given images of torch\.float64, but has weights of torch\.float32"):
+        network(images)
+    assert len(network.double()(images)) == 1

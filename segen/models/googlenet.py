@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from segen.layers import Backbone, ConvReLU, check_image_batch
+from segen.layers import Backbone, ConvReLU, check_float_type, check_image_batch
 
 # Table 1 of the paper, a block a row: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool proj.
 STAGES = [
@@ -109,6 +109,7 @@ class GoogLeNet(Backbone):
         if not self.auxiliary:
             raise ValueError("This GoogLeNet has no auxiliary heads; make it with auxiliary=True.")
         check_image_batch(x, self.in_channels, 1, "GoogLeNet", smallest=self.smallest)
+        check_float_type(x, self, "GoogLeNet")
         *early, fourth, fifth = self.stages
         for stage in early:
             x = stage(x)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segen.layers import check_image_batch, check_positive, convolution
+from segen.layers import check_float_type, check_image_batch, check_positive, convolution
 
 
 def unpool(x: torch.Tensor, indices: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -75,6 +75,7 @@ class SegNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         check_image_batch(x, self.in_channels, 1, "SegNet")
+        check_float_type(x, self, "SegNet")
         kept = []
         for stage in self.encoder:
             x = stage(x)

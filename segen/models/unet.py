@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segen.layers import ConvReLU, centre_crop, check_image_batch, check_positive
+from segen.layers import ConvReLU, centre_crop, check_float_type, check_image_batch, check_positive
 
 
 class Box(nn.Sequential):
@@ -85,6 +85,7 @@ class UNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         check_image_batch(x, self.in_channels, self.stride, "UNet", rest=self.rest, smallest=self.smallest)
+        check_float_type(x, self, "UNet")
         skips = []
         for box in self.contracting:
             x = box(x)

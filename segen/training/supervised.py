@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from segen.data.common import check_numbers
 from segen.data.loading import collate
+from segen.layers import check_float_type
 from segen.losses import cross_entropy
 from segen.metrics import VOID, ConfusionMatrix
 from segen.training.running import check_batch, describe
@@ -59,6 +60,8 @@ class SupervisedTrainer(Trainer):
     def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Take one step down the gradient of the loss of a batch (images `[N, C, H, W]`, targets `[N, …]`)."""
         images, targets = self._checked(batch)
+        with self.accelerator.autocast():
+            check_float_type(images, self.model, type(self.model).__name__)
         loss = self.loss(self.models["model"](images), targets)
         norm = self.descend("model", loss)
         return {"loss": loss, "gradient_norm": norm}
@@ -73,6 +76,7 @@ class SupervisedTrainer(Trainer):
         model.eval()
         try:
             with self.accelerator.autocast():  # the averaged copy has no precision of its own
+                check_float_type(images, model, type(model).__name__)
                 return model(*self._place([images])).float().cpu()
         finally:
             model.train(was_training)
@@ -109,10 +113,7 @@ class SupervisedTrainer(Trainer):
         check_batch(batch)
         if len(batch) != 2:
             raise ValueError(f"A batch was made of {len(batch)} parts; let the dataset give pairs (image, target).")
-        images, targets = batch
-        if images.dtype == torch.float64 and next(self.model.parameters()).dtype != torch.float64:
-            raise ValueError("The dataset gave images of torch.float64 to a network of less; give image.float().")
-        return images, targets
+        return tuple(batch)
 
     def scores(self, matrix: ConfusionMatrix) -> dict[str, float]:
         """Return the numbers by which this kind of training is judged, from what was counted."""

@@ -1,5 +1,6 @@
 """The loop: what it computes, what it must not forget, and what it refuses."""
 
+import copy
 import functools
 import importlib.util
 import math
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from segen.data.loading import batches
 from segen.losses import cross_entropy
+from segen.models import FCN
 from segen.training import ClassifierTrainer, SegmentationTrainer, Trainer
 from segen.training import trainer as trainer_module
 
@@ -372,7 +374,7 @@ def test_in_a_thread_it_trains_as_well():
 def test_half_precision_is_the_accelerators():
     """In a process of its own, since a process has one precision for good."""
     code = f"""
-import importlib.util, torch
+import importlib.util, math, torch
 from accelerate import Accelerator
 spec = importlib.util.spec_from_file_location("runs", {str(Path(runs.__file__))!r})
 runs = importlib.util.module_from_spec(spec); spec.loader.exec_module(runs)
@@ -390,9 +392,21 @@ history = trainer.fit(runs.Noise(), steps=20, batch_size=4, every=10, progress=F
 print(set(seen), trainer.model.weight.dtype, history.loss[-1] < history.loss[0])
 again = SegmentationTrainer(torch.nn.Conv2d(3, 5, 1))  # takes what the process has
 print(again.accelerator.mixed_precision)
+image, mask = runs.Noise()[0]
+print(math.isfinite(again.evaluate([(image.bfloat16(), mask)])["loss"]))  # which autocast brings to one type
+try:
+    again.evaluate([(image.double(), mask)])
+except ValueError as error:
+    print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
-    assert done.stdout.splitlines() == ["{torch.bfloat16} torch.float32 True", "bf16"], done.stdout + done.stderr
+    assert done.stdout.splitlines() == [
+        "{torch.bfloat16} torch.float32 True",
+        "bf16",
+        "True",
+        "Conv2d was given images of torch.float64, but has weights of torch.float32; give image.to(torch.float32), or "
+        "bring the network to the images' type with .to(torch.float64).",
+    ], done.stdout + done.stderr
 
 
 def test_a_callback_that_leaves_evaluation_mode_changes_nothing(tmp_path):
@@ -449,7 +463,7 @@ def test_a_trainer_refuses_with_a_sentence(change):
         ((torch.zeros(3, 4, 4), torch.zeros(4, 4).long(), 1), "made of 3 parts; "),
         ({"image": torch.zeros(3, 4, 4)}, "made of dict"),
         ((torch.zeros(3, 4, 4), "a"), "made of Tensor, tuple; let the dataset give pairs"),
-        ((torch.zeros(3, 4, 4).double(), torch.zeros(4, 4).long()), r"torch.float64 .* image.float"),
+        ((torch.zeros(3, 4, 4).double(), torch.zeros(4, 4).long()), r"torch.float64, but .* image.to\(torch.float32\)"),
     ],
 )
 def test_samples_of_another_kind_are_refused(sample, sentence):
@@ -458,6 +472,26 @@ def test_samples_of_another_kind_are_refused(sample, sentence):
         trainer.fit([sample] * 4, steps=1, batch_size=4, progress=False)
     with pytest.raises(ValueError, match=sentence):
         trainer.evaluate([sample] * 4)
+
+
+@pytest.mark.parametrize("network", [nn.Conv2d(3, 5, 1), FCN(3, 5, width=4)], ids=["Conv2d", "FCN"])
+@pytest.mark.parametrize(
+    ("images", "weights"),
+    [(torch.float16, torch.float32), (torch.bfloat16, torch.float32), (torch.float32, torch.float64)],
+)
+def test_images_of_another_float_type_than_the_weights_are_refused(network, images, weights):
+    trainer = SegmentationTrainer(copy.deepcopy(network).to(weights))
+    data = [(torch.zeros(3, 32, 32, dtype=images), torch.zeros(32, 32).long())] * 2
+    name = type(network).__name__
+    sentence = rf"^{name} was given images of {images}, but has weights of {weights}; give image\.to\({weights}\), or"
+    for use in (
+        lambda: trainer.fit(data, steps=1, batch_size=2, progress=False),
+        lambda: trainer.evaluate(data),
+        lambda: trainer.predict(data[0][0][None]),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            use()
+    trainer.evaluate([(image.to(weights), mask) for image, mask in data])
 
 
 def test_evaluate_and_predict_refuse_with_a_sentence():
