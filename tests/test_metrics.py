@@ -6,6 +6,7 @@ import pytest
 import sklearn.metrics
 import torch
 from torchmetrics.classification import MulticlassCalibrationError, MulticlassJaccardIndex
+from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from segen.metrics import BoundaryIoU, CalibrationError, ConfusionMatrix
 
@@ -59,6 +60,34 @@ def test_equals_scikit_learn_and_torchmetrics(seed):
     assert ours.iou()[~seen].isnan().all()
     peer = MulticlassJaccardIndex(k, ignore_index=255, average="macro")
     assert ours.mean_iou() == pytest.approx(float(peer(prediction, target)), rel=1e-6)
+
+
+def test_a_thousand_sets_in_any_batches_equal_scikit_learn_and_torchmetrics():
+    """Void, absent classes and empty sets among them; each set in three batches, cut anywhere, some of them empty."""
+    empty = absent = 0
+    for seed in range(1000):
+        k = 2 + seed % 6
+        prediction, target = random_maps(seed, k)
+        cuts = sorted(np.random.default_rng(seed).integers(0, len(target) + 1, 2).tolist())
+        ours = ConfusionMatrix(k)
+        for p, t in zip(prediction.tensor_split(cuts), target.tensor_split(cuts), strict=True):
+            ours.update(p, t)
+        keep = target != 255
+        if not keep.any():
+            assert ours.matrix.sum() == 0
+            assert math.isnan(ours.mean_iou())
+            empty += 1
+            continue
+        expected = sklearn.metrics.confusion_matrix(target[keep].numpy(), prediction[keep].numpy(), labels=range(k))
+        np.testing.assert_array_equal(ours.matrix.numpy(), expected)
+        peer = multiclass_jaccard_index(prediction, target, k, ignore_index=255, average="none", validate_args=False)
+        seen = expected.sum(0) + expected.sum(1) > 0
+        np.testing.assert_allclose(ours.iou()[seen], peer[seen], rtol=1e-6)
+        assert ours.iou()[~seen].isnan().all()
+        assert ours.mean_iou() == pytest.approx(float(peer[seen].mean()), rel=1e-6)
+        absent += not seen.all()
+    assert empty > 50
+    assert absent > 50
 
 
 def test_by_hand():
