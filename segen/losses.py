@@ -170,7 +170,7 @@ def check_indices(target: torch.Tensor, num_classes: int) -> None:
         names = ", ".join(str(index) for index in bad.unique()[:5].tolist())
         raise ValueError(
             f"The target has the class index {names}, but of {num_classes} classes the indices are "
-            f"0..{num_classes - 1}, and 255 for void; map the mask to these, or give the network more classes."
+            f"0..{num_classes - 1}, and 255 for void; map the target to these, or give the network more classes."
         )
 
 

@@ -87,6 +87,18 @@ class SupervisedTrainer(Trainer):
         The loss is the mean over batches of `batch_size`, weighted by their targets that are not void: the mean over
         the set for a loss that is a mean over targets, nan where all is void. Raises ValueError if `data` is empty.
         """
+        loss, matrix = self._count(data, batch_size)
+        return {"loss": loss, **self.scores(matrix)}
+
+    def confusion(self, data, *, batch_size: int = 64) -> ConfusionMatrix:
+        """Return the confusion matrix of all of `data`, from which `evaluate` takes its scores.
+
+        To see it: `show.confusion(trainer.confusion(data).matrix, data.classes)`. Errors as of `evaluate`.
+        """
+        return self._count(data, batch_size)[1]
+
+    def _count(self, data, batch_size: int) -> tuple[float, ConfusionMatrix]:
+        """Return the loss and what was predicted for which target, of all of `data` and over all processes."""
         check_numbers(batch_size=(batch_size, 1))
         samples = len(data) if isinstance(data, Sized) else 0
         mine = range(self.processes.index, samples, self.processes.count)
@@ -106,7 +118,7 @@ class SupervisedTrainer(Trainer):
             total, counted = total + float(self.loss(logits, targets)) * valid, counted + valid
         sums = torch.tensor([total, counted], dtype=torch.float64)
         sums, matrix.matrix = self.processes.sum(sums), self.processes.sum(matrix.matrix)
-        return {"loss": float(sums[0] / sums[1]), **self.scores(matrix)}
+        return float(sums[0] / sums[1]), matrix
 
     def _checked(self, batch) -> tuple[Tensor, Tensor]:
         """Return `batch`; raise ValueError unless it is a pair (images, targets) that the network can read."""

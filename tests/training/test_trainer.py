@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from torch import nn
 from torch.nn import functional as F
 
+from segen import show
+from segen.data import RoadSigns
 from segen.data.loading import batches
 from segen.losses import cross_entropy
-from segen.models import FCN
+from segen.models import FCN, VGG, AlexNet, DenseNet, GoogLeNet, PreActResNet, ResNet, SEResNet
 from segen.training import ClassifierTrainer, SegmentationTrainer, Trainer
 from segen.training import trainer as trainer_module
 
@@ -228,6 +230,87 @@ def test_classifier_scores_equal_scikit_learns():
     assert found["macro_f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
     assert history.validation_accuracy[-1] == found["accuracy"]
     assert history.step == [10, 20, 30]
+
+
+def judged(guesses, classes):
+    """A trainer whose network guesses what the images say, `[classes, 1, 1]`, and the images."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(classes, classes, bias=False))
+    nn.init.eye_(network[1].weight)
+    return ClassifierTrainer(network), F.one_hot(guesses, classes).float()[..., None, None]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_scores_with_absent_classes_equal_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    k, n = int(rng.integers(2, 9)), int(rng.integers(1, 40))
+    here = rng.choice(k, size=rng.integers(1, k + 1), replace=False)
+    labels = rng.choice(here, n)
+    guesses = np.where(rng.random(n) < 0.6, labels, rng.integers(0, k, n))
+    trainer, images = judged(torch.from_numpy(guesses), k)
+    data = [(image, int(label)) for image, label in zip(images, labels, strict=True)]
+    void = [(images[0], 255)] * int(rng.integers(0, 4))  # does not count
+    found = trainer.evaluate(data + void, batch_size=int(rng.integers(1, 9)))
+    assert found["accuracy"] == pytest.approx(accuracy_score(labels, guesses))
+    assert found["macro_f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
+    # Asked about all classes, scikit-learn calls those that are nowhere 0, or leaves them out when told so.
+    every = {"labels": list(range(k)), "average": "macro"}
+    assert found["macro_f1"] == pytest.approx(f1_score(labels, guesses, **every, zero_division=np.nan))
+    nowhere = k - len({*labels, *guesses})
+    assert found["macro_f1"] * (k - nowhere) / k == pytest.approx(f1_score(labels, guesses, **every, zero_division=0))
+    matrix = trainer.confusion(data + void).matrix
+    np.testing.assert_array_equal(matrix, confusion_matrix(labels, guesses, labels=range(k)))
+
+
+def test_absent_classes_by_hand():
+    # Class 1 is guessed but never there: its F1 is 0. Class 2 is there but never guessed: 0. Class 3 is nowhere: out.
+    trainer, images = judged(torch.tensor([0, 0, 1]), 4)
+    found = trainer.evaluate(list(zip(images, [0, 0, 2], strict=True)))
+    assert found["macro_f1"] == pytest.approx(1 / 3)
+
+
+def test_the_confusion_matrix_is_seen_in_two_lines():
+    signs = RoadSigns(30, seed=1)
+    trainer = ClassifierTrainer(ResNet(3, 10, width=2, blocks=(1,), small=True))
+    matrix = trainer.confusion(signs).matrix
+    figure = show.confusion(matrix, signs.classes)
+    assert matrix.sum() == 30
+    assert matrix.sum(1).tolist() == np.bincount([label for _, label in signs], minlength=10).tolist()
+    assert matrix.diagonal().sum() / 30 == pytest.approx(trainer.evaluate(signs)["accuracy"])
+    assert len(figure.axes[0].texts) >= 10
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        (4, r"class index 4, but of 4 classes the indices are 0\.\.3, and 255 for void; map the target to these, or "),
+        (-1, r"class index -1, but of 4 classes"),
+        (256, r"class index 256, but of 4 classes"),
+        (1.0, r"of torch.float\d\d where class indices are expected; "),
+        (True, r"of torch.bool where class indices are expected; "),
+        (torch.tensor([1]), r"target \[2, 1\]"),
+        (torch.eye(4)[1], r"of torch.float32 where class indices are expected; "),
+        ("stop", r"A batch was made of Tensor, tuple; let the dataset give pairs"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(label, sentence):
+    trainer, images = judged(torch.tensor([0, 1]), 4)
+    data = [(image, label) for image in images]
+    with pytest.raises(ValueError, match=sentence):
+        trainer.fit(data, steps=1, batch_size=2, progress=False)
+    with pytest.raises(ValueError, match=sentence.partition(", or ")[0]):
+        trainer.evaluate(data)
+
+
+@pytest.mark.parametrize("make", [AlexNet, VGG, GoogLeNet, ResNet, PreActResNet, DenseNet, SEResNet, FCN])
+def test_images_too_small_for_a_network_are_refused_before_a_kernel_meets_them(make):
+    """No kernel outgrows its padded input, and no stride its map: each network says first what it can read."""
+    trainer = ClassifierTrainer(make(3, 4, width=2))
+    small = [(torch.zeros(3, 3, 40), 1)] * 2
+    for use in (lambda: trainer.fit(small, steps=1, batch_size=2, progress=False), lambda: trainer.evaluate(small)):
+        with pytest.raises(
+            ValueError, match=r"images of 3×40 \(height × width\), but can only read sides that .* to \d"
+        ):
+            use()
 
 
 def test_predict_and_evaluate_keep_the_mode():
