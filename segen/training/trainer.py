@@ -104,7 +104,7 @@ class Trainer:
         self.step_number, self.history = 0, History()
         self._sums: dict[str, list] = {}  # of each logged value since the last record: [sum, count]
         self._bad_step = torch.tensor(-1, device=self.accelerator.device)
-        self._checkpoint, self._run = None, {}
+        self._checkpoint, self._run, self._fitting = None, {}, False
 
         self.models, self.optimizers, self.averaged = {}, {}, {}
         for name, model in models.items():
@@ -150,8 +150,9 @@ class Trainer:
         notebook's stop button) lets the step under way finish, saves, and returns the history so far.
         `batch_size` counts the samples of all processes together. The models are left in evaluation mode.
 
-        Raises ValueError if data, settings or checkpoint do not fit, or if a logged value is no longer finite;
-        BlockingIOError if another run holds the checkpoint; OSError if it cannot be written.
+        Raises ValueError if data, settings or checkpoint do not fit, if a logged value is no longer finite, or in a
+        callback of the same trainer; BlockingIOError if another run holds the checkpoint; OSError if it cannot be
+        written.
         """
         check_numbers(steps=(steps, 0), checkpoint_every=(checkpoint_every, 1), every=(every, 1))
         check_numbers(num_workers=(num_workers, 0))
@@ -216,11 +217,17 @@ class Trainer:
 
     @contextmanager
     def _holding(self, path: str | os.PathLike | None):
+        if self._fitting:
+            raise ValueError(
+                "fit was called while fit of the same trainer is under way, as from its callback; let the first one "
+                "end, or train a copy of the network in a trainer of its own."
+            )
         with self.processes.hold(path) as self._checkpoint:
+            self._fitting = True
             try:
                 yield
             finally:
-                self._checkpoint = None
+                self._checkpoint, self._fitting = None, False
 
     def _start(self, run: dict) -> None:
         """Go on from the checkpoint, or make the first one: it is what the lock is on, and finds a full disk now."""

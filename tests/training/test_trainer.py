@@ -498,6 +498,30 @@ def test_a_callback_that_leaves_evaluation_mode_changes_nothing(tmp_path):
     assert runs.digest(trainer, history) == runs.digest(*straight(tmp_path / "b"))
 
 
+def test_fit_in_a_callback_of_the_same_trainer_is_refused(tmp_path):
+    told = []
+
+    def again(trainer):
+        with pytest.raises(
+            ValueError, match="fit of the same trainer is under way, as from its callback; let the first"
+        ):
+            trainer.fit(runs.Noise(), steps=50, batch_size=4, progress=False)
+        told.append(trainer.step_number)
+
+    trainer = runs.build_trainer()
+    history = runs.fit(trainer, tmp_path / "a", callback=again)
+    assert told == [5, 10, 15, 20, 24]
+    assert runs.digest(trainer, history) == runs.digest(*straight(tmp_path / "b"))
+
+    def stop(_):
+        raise Stop
+
+    trainer = runs.build_trainer()
+    with pytest.raises(Stop):
+        runs.fit(trainer, None, callback=stop)
+    assert runs.fit(trainer, None).step[-1] == runs.STEPS  # a run that failed is over
+
+
 @pytest.mark.parametrize(
     "change",
     [
