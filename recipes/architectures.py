@@ -2,8 +2,8 @@
 
 `python recipes/architectures.py` trains the rows that `segen/assets/architectures.json` lacks and adds them there,
 one by one; `--rows 3` stops after three of them. `--latency` trains nothing: it times all networks, interleaved, and
-writes what it finds into the rows that are there; nothing else should run meanwhile. Seven rows of three seeds take
-about four minutes of one core.
+writes what it finds into the rows that are there; nothing else should run meanwhile, though it counts the time of
+its own thread only. Seven rows of three seeds take about four minutes of one core.
 """
 
 import functools
@@ -99,7 +99,7 @@ def run(task: tuple[dict, int]) -> dict:
 
 
 def latencies(*, rounds: int = 21) -> dict[str, list[float]]:
-    """Return each network's milliseconds for one image on one thread: 25, 50 and 75 % of `rounds`, interleaved."""
+    """Return each network's milliseconds of processor time for one image: 25, 50 and 75 % of `rounds`, interleaved."""
     torch.set_num_threads(1)
     models = {name: make().eval() for name, make in NETWORKS.items()}
     image = torch.zeros(1, 3, 32, 32)
@@ -107,11 +107,11 @@ def latencies(*, rounds: int = 21) -> dict[str, list[float]]:
     with torch.no_grad():
         for turn in range(3 + rounds):  # three to warm up
             for name, model in models.items():
-                started = time.perf_counter()
+                started = time.process_time()
                 for _ in range(8):
                     model(image)
                 if turn >= 3:
-                    times[name].append((time.perf_counter() - started) / 8 * 1000)
+                    times[name].append((time.process_time() - started) / 8 * 1000)
     return {name: [round(q, 2) for q in statistics.quantiles(values, n=4)] for name, values in times.items()}
 
 

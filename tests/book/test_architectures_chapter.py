@@ -1,0 +1,140 @@
+"""The chapter on architectures: what its prose says of the stored tables holds, and the tables can be made again."""
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import architectures as recipe
+import depth as depth_recipe
+import nbformat
+import pytest
+import torch
+
+import segen
+
+CHAPTER = Path(__file__).parents[2] / "book" / "convolution" / "architectures.ipynb"
+
+
+@functools.cache
+def chapter() -> dict:
+    """All functions and classes that the chapter defines, after its imports; nothing else of it is run."""
+    cells = [cell for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
+    namespace: dict = {}
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if "imports" in tags:
+            exec(cell.source, namespace)
+        if {"exercise", "solution", "check"}.isdisjoint(tags):
+            for node in ast.parse(cell.source).body:
+                constant = getattr(node, "targets", [None])[0]
+                named = getattr(constant, "id", None) in ("TABLE_1", "CONFIGURATION_D", "COLOURS")
+                if named or isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    exec(ast.unparse(node), namespace)
+    return namespace
+
+
+def row(table: str, **settings) -> dict:
+    (found,) = [row for row in segen.results(table) if settings.items() <= row.items()]
+    return found
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def test_the_tables_are_whole() -> None:
+    for name, module, runs in (("architectures", recipe, 7),):
+        rows = segen.results(name)
+        assert [{key: row[key] for key in module.GRID[0]} for row in rows] == module.GRID
+        assert len(rows) == runs
+        for row in rows:
+            assert row["seeds"] == [0, 1, 2]
+            assert row["recipe"] == f"recipes/{name}.py"
+            assert row["commit"]
+            assert module.FIXED.items() <= row.items()
+            for value in ("accuracy", "macro_f1", "losses"):
+                assert len(row[value]) == 3
+            assert all(0 <= value <= 1 for value in row["accuracy"] + row["macro_f1"])
+    for row in segen.results("architectures"):
+        low, high = row["latency_spread_ms"]
+        assert 0 < low <= row["latency_ms"] <= high
+
+
+def test_rows_begin_as_they_did() -> None:
+    """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
+    signs = recipe.RoadSigns(recipe.TRAINING, seed=0)
+    for network in ("AlexNet", "ResNet"):
+        _, history = recipe.fit(network, 1, steps=recipe.FIRST, signs=signs)
+        assert history.loss[0] == pytest.approx(row("architectures", network=network)["losses"][1][0], abs=0.02)
+        # The control: another seed is another run.
+        assert abs(history.loss[0] - row("architectures", network=network)["losses"][0][0]) > 1e-3
+
+
+def test_the_chapter_counts_as_the_recipe() -> None:
+    for network in ("AlexNet", "GoogLeNet", "DenseNet"):
+        layers = chapter()["costs"](recipe.NETWORKS[network], side=32)
+        assert sum(work for *_, work in layers) == row("architectures", network=network)["multiply_adds"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "pre-activated"])
+def test_the_chapter_measures_gradients_as_the_recipe(kind: str) -> None:
+    images, labels = chapter()["first_batch"](8, size=16)
+    norms = []
+    for build, measure in (
+        (chapter()["build"], chapter()["gradient_norms"]),
+        (depth_recipe.build, depth_recipe.gradient_norms),
+    ):
+        torch.manual_seed(3)
+        norms.append(measure(build(kind, 20), images, labels))
+    assert norms[0] == pytest.approx(norms[1])
+    assert len(norms[0]) == 19
+
+
+NETWORKS = {
+    "AlexNet": ["scratch_alexnet"],
+    "VGG": ["CONFIGURATION_D", "scratch_vgg"],
+    "GoogLeNet": ["bn_conv", "Inception", "TABLE_1", "scratch_googlenet"],
+    "ResNet": ["Unit", "scratch_resnet"],
+    "pre-activated": ["PreUnit", "scratch_resnet"],
+    "DenseNet": ["norm_relu", "DenseLayer", "scratch_densenet"],
+    "SENet": ["SqueezeExcitation", "SEUnit", "Unit", "scratch_resnet"],
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_each_network_takes_under_60_lines(network: str) -> None:
+    """All that the chapter writes for it, blank lines and docstrings included, with `conv`, which all share."""
+    lines = {}
+    for cell in nbformat.read(CHAPTER, as_version=4).cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and {"exercise", "solution", "check"}.isdisjoint(tags):
+            for node in ast.parse(cell.source).body:
+                name = node.targets[0] if isinstance(node, ast.Assign) else node
+                lines[getattr(name, "name", getattr(name, "id", None))] = node.end_lineno - node.lineno + 1
+    assert sum(lines[name] for name in ["conv", *NETWORKS[network]]) < 60
+
+
+def test_what_the_prose_says_of_the_table() -> None:
+    accuracy = {row["network"]: row["accuracy"] for row in segen.results("architectures")}
+    assert max(accuracy, key=lambda name: mean(accuracy[name])) == "GoogLeNet"
+    for behind in ("DenseNet", "SEResNet"):
+        for ahead in ("GoogLeNet", "VGG", "ResNet"):
+            assert max(accuracy[behind]) < min(accuracy[ahead])
+    for one, other in (("VGG", "ResNet"), ("ResNet", "PreActResNet")):
+        assert min(accuracy[one]) < max(accuracy[other])
+        assert min(accuracy[other]) < max(accuracy[one])
+    for name in ("ResNet", "AlexNet"):
+        assert max(accuracy[name]) - min(accuracy[name]) > 0.18
+    weights = [row["parameters"] for row in segen.results("architectures")]
+    assert 50 < max(weights) / min(weights) < 52
+
+
+def test_numbers_in_the_prose_are_in_the_tables() -> None:
+    """Each number with decimals in what is said of a stored table is printed by that table."""
+    cells = {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+    for text, table in (("table-read-text", "table"),):
+        printed = "".join(output.text for output in cells[table].outputs)
+        numbers = re.findall(r"\b\d+\.\d{2,3}\b", cells[text].source)
+        assert len(numbers) > 3
+        assert [number for number in numbers if number not in printed] == []
