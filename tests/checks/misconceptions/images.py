@@ -69,120 +69,187 @@ def conv2d__first_channel_only(x, weight, bias, stride=1, padding=0):
     return F.conv2d(x[:, :1], weight[:, :1], bias, stride, padding)
 
 
-def _checked(n, kernel, padding, dilation):
-    if dilation * (kernel - 1) + 1 > n + 2 * padding:
+def conv2d__whole_numbers(x, weight, bias, stride=1, padding=0):
+    """Collect the sums in a tensor of whole numbers."""
+    return F.conv2d(x, weight, bias, stride, padding).long()
+
+
+def conv2d__rectified(x, weight, bias, stride=1, padding=0):
+    """Apply the rectifier, as a block of a network does."""
+    return F.conv2d(x, weight, bias, stride, padding).relu()
+
+
+def _sized(n, kernel, stride, padding, dilation, ceil, *, room=None):
+    room = n + 2 * padding - dilation * (kernel - 1) - 1 if room is None else room
+    if room < 0:
         raise ValueError("The kernel is larger than the padded input.")
+    size = room // stride + 1
+    return size + 1 if ceil and room % stride and size * stride < n + padding else size
 
 
-def output_size__plus_one_missing(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__plus_one_missing(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Forget the first position."""
-    _checked(n, kernel, padding, dilation)
-    return (n + 2 * padding - dilation * (kernel - 1) - 1) // stride
+    return _sized(n, kernel, stride, padding, dilation, ceil) - 1
 
 
-def output_size__rounded_up(n, kernel, stride=1, padding=0, dilation=1):
-    """Round the fraction up."""
-    _checked(n, kernel, padding, dilation)
-    return -(-(n + 2 * padding - dilation * (kernel - 1) - 1) // stride) + 1
+def output_size__rounded_up(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Round the fraction up even without ceil."""
+    return _sized(n, kernel, stride, padding, dilation, True)
 
 
-def output_size__plus_one_divided(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__plus_one_divided(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Put the + 1 under the fraction."""
-    _checked(n, kernel, padding, dilation)
+    _sized(n, kernel, stride, padding, dilation, ceil)
     return (n + 2 * padding - dilation * (kernel - 1)) // stride
 
 
-def output_size__padding_once(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__padding_once(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Count the zeros of one end."""
-    if dilation * (kernel - 1) + 1 > n + padding:
-        raise ValueError("The kernel is larger than the padded input.")
-    return (n + padding - dilation * (kernel - 1) - 1) // stride + 1
+    return _sized(n, kernel, stride, padding, dilation, ceil, room=n + padding - dilation * (kernel - 1) - 1)
 
 
-def output_size__dilation_times_kernel(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__dilation_times_kernel(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Let the kernel span d·k pixels."""
-    if dilation * kernel > n + 2 * padding:
-        raise ValueError("The kernel is larger than the padded input.")
-    return (n + 2 * padding - dilation * kernel) // stride + 1
+    return _sized(n, kernel, stride, padding, dilation, ceil, room=n + 2 * padding - dilation * kernel)
 
 
-def output_size__no_dilation(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__no_dilation(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Forget the dilation."""
-    _checked(n, kernel, padding, 1)
-    return (n + 2 * padding - kernel) // stride + 1
+    return _sized(n, kernel, stride, padding, 1, ceil)
 
 
-def output_size__no_stride(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__no_stride(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Forget the stride."""
-    _checked(n, kernel, padding, dilation)
-    return n + 2 * padding - dilation * (kernel - 1)
+    return _sized(n, kernel, 1, padding, dilation, ceil)
 
 
-def output_size__padding_not_looked_at(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__padding_not_looked_at(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Refuse a kernel that is larger than the image, although the padding makes room."""
-    _checked(n, kernel, 0, dilation)
-    return (n + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    if dilation * (kernel - 1) + 1 > n:
+        raise ValueError("The kernel is larger than the image.")
+    return _sized(n, kernel, stride, padding, dilation, ceil)
 
 
-def output_size__nothing_refused(n, kernel, stride=1, padding=0, dilation=1):
+def output_size__nothing_refused(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Go on calculating where the kernel does not fit."""
-    return (n + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    room = n + 2 * padding - dilation * (kernel - 1) - 1
+    return room // stride + 1 if room < 0 else _sized(n, kernel, stride, padding, dilation, ceil)
 
 
-def _field(layers, *, seen=1, grow=lambda k, d: d * (k - 1), own=False):
-    step = 1
-    for kernel, stride, dilation in layers:
-        step *= stride if own else 1
-        seen += grow(kernel, dilation) * step
-        step *= 1 if own else stride
-    return seen
+def output_size__just_fitting_refused(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Refuse a kernel that is just as large as the padded input."""
+    if dilation * (kernel - 1) + 1 >= n + 2 * padding:
+        raise ValueError("There is no room to move.")
+    return _sized(n, kernel, stride, padding, dilation, ceil)
 
 
-def receptive_field__begins_at_zero(layers):
-    """Begin with nothing seen."""
-    return _field(layers, seen=0)
+def output_size__remainder_refused(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Refuse a stride that leaves pixels over."""
+    if (n + 2 * padding - dilation * (kernel - 1) - 1) % stride:
+        raise ValueError("The stride does not fit.")
+    return _sized(n, kernel, stride, padding, dilation, ceil)
 
 
-def receptive_field__no_strides(layers):
-    """Add the kernels up as if no layer had a stride."""
-    return _field([(kernel, 1, dilation) for kernel, _, dilation in layers])
+def output_size__ceil_ignored(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Give what the chapter's own function gives."""
+    return _sized(n, kernel, stride, padding, dilation, False)
 
 
-def receptive_field__own_stride_counts(layers):
-    """Let a layer's own stride widen what it sees."""
-    return _field(layers, own=True)
+def output_size__window_in_the_padding(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Round up with ceil, also where the last window would begin beyond the image."""
+    size = _sized(n, kernel, stride, padding, dilation, False)
+    return size + 1 if ceil and (n + 2 * padding - dilation * (kernel - 1) - 1) % stride else size
 
 
-def receptive_field__product(layers):
-    """Multiply the kernels."""
-    product = 1
-    for kernel, _, _ in layers:
-        product *= kernel
-    return product
+def output_size__one_more_always(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Add one with ceil, also where nothing is left over."""
+    return _sized(n, kernel, stride, padding, dilation, False) + ceil
 
 
-def receptive_field__whole_kernels(layers):
+def output_size__padding_before_forgotten(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Compare the window that hangs over with n, although it is counted from the first zero of the padding."""
+    size = _sized(n, kernel, stride, padding, dilation, False)
+    return _sized(n, kernel, stride, padding, dilation, ceil) if size * stride < n else size
+
+
+def output_size__too_large_with_ceil(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Let a kernel that is too large hang over the end."""
+    room = n + 2 * padding - dilation * (kernel - 1) - 1
+    return 1 if ceil and -stride < room < 0 else _sized(n, kernel, stride, padding, dilation, ceil)
+
+
+def _rows(layers, index, *, begin=lambda i, s, p: i * s - p, width=lambda k, d: d * (k - 1)):
+    first = last = index
+    for kernel, stride, padding, dilation in reversed(list(layers)):
+        first, last = begin(first, stride, padding), begin(last, stride, padding) + width(kernel, dilation)
+    return first, last
+
+
+def receptive_field__no_padding(layers, index):
+    """Forget that padding moves the windows."""
+    return _rows(layers, index, begin=lambda i, s, p: i * s)
+
+
+def receptive_field__padding_added(layers, index):
+    """Let the padding move the windows down."""
+    return _rows(layers, index, begin=lambda i, s, p: i * s + p)
+
+
+def receptive_field__padding_strided(layers, index):
+    """Multiply a layer's padding by its own stride."""
+    return _rows(layers, index, begin=lambda i, s, p: (i - p) * s)
+
+
+def receptive_field__no_strides(layers, index):
+    """Go back as if no layer had a stride."""
+    return _rows(layers, index, begin=lambda i, s, p: i - p)
+
+
+def receptive_field__whole_kernels(layers, index):
     """Add k where k − 1 is new."""
-    return _field(layers, grow=lambda k, d: d * k)
+    return _rows(layers, index, width=lambda k, d: d * k)
 
 
-def receptive_field__no_dilation(layers):
+def receptive_field__end_of_a_range(layers, index):
+    """Give the row after the last, as a range does."""
+    first, last = _rows(layers, index)
+    return first, last + 1
+
+
+def receptive_field__no_dilation(layers, index):
     """Forget that taps may be apart."""
-    return _field(layers, grow=lambda k, d: k - 1)
+    return _rows(layers, index, width=lambda k, d: k - 1)
 
 
-def receptive_field__from_the_wrong_end(layers):
-    """Multiply the strides of the layers behind in place of those before."""
-    return _field(list(layers)[::-1])
+def receptive_field__dilation_times_kernel(layers, index):
+    """Let a dilated kernel span d·k rows."""
+    return _rows(layers, index, width=lambda k, d: d * k - 1)
 
 
-def receptive_field__last_stride_only(layers):
-    """Use the stride of the layer just before, not the product of all."""
-    seen, before = 1, 1
-    for kernel, stride, dilation in layers:
-        seen += dilation * (kernel - 1) * before
-        before = stride
-    return seen
+def receptive_field__from_the_wrong_end(layers, index):
+    """Go from the first layer to the last."""
+    return _rows(list(layers)[::-1], index)
+
+
+def receptive_field__cut_at_the_edge(layers, index):
+    """Leave out the rows above the image."""
+    first, last = _rows(layers, index)
+    return max(0, first), last
+
+
+def receptive_field__centred(layers, index):
+    """Compute the side, and lay it evenly around index times all strides."""
+    first, last = _rows(layers, index)
+    for _, stride, _, _ in layers:
+        index *= stride
+    middle = index - (last - first) // 2
+    return middle, middle + last - first
+
+
+def receptive_field__side_only(layers, index):
+    """Give what the chapter's own function gives."""
+    first, last = _rows(layers, index)
+    return last - first + 1
 
 
 def _backward(x, grad, kernel, stride, share):
@@ -251,3 +318,36 @@ def max_pool_backward__ones(x, grad, kernel=2, stride=2):
 def max_pool_backward__shape_of_the_output(x, grad, kernel=2, stride=2):
     """Hand on the gradient as it came."""
     return grad.clone()
+
+
+def _chosen(x, grad, kernel, stride, value):
+    return _backward(x, grad, kernel, stride, lambda window: _winner(value(window)))
+
+
+def max_pool_backward__largest_from_zero(x, grad, kernel=2, stride=2):
+    """Look for the largest beginning with 0, so that a window of negative values keeps its first place."""
+    return _chosen(x, grad, kernel, stride, lambda window: window.clamp(min=0))
+
+
+def max_pool_backward__largest_without_sign(x, grad, kernel=2, stride=2):
+    """Compare absolute values."""
+    return _chosen(x, grad, kernel, stride, torch.abs)
+
+
+def max_pool_backward__column_by_column(x, grad, kernel=2, stride=2):
+    """Of equal values take the first when reading downwards."""
+
+    def share(window):
+        return _winner(window.transpose(2, 3)).transpose(2, 3)
+
+    return _backward(x, grad, kernel, stride, share)
+
+
+def max_pool_backward__whole_numbers(x, grad, kernel=2, stride=2):
+    """Collect the gradients in a tensor of whole numbers."""
+    return _backward(x, grad, kernel, stride, _winner).long()
+
+
+def max_pool_backward__negative_lost(x, grad, kernel=2, stride=2):
+    """Hand back positive gradients only."""
+    return _backward(x, grad.relu(), kernel, stride, _winner)
