@@ -3,7 +3,7 @@
 `python recipes/architectures.py` trains the rows that `segen/assets/architectures.json` lacks and adds them there,
 one by one; `--rows 3` stops after three of them. `--latency` trains nothing: it times all networks, interleaved, and
 writes what it finds into the rows that are there; nothing else should run meanwhile, though it counts the time of
-its own thread only. Seven rows of three seeds take about four minutes of one core.
+its own thread only. Seven rows of three seeds take about twelve minutes of one core.
 """
 
 import functools
@@ -31,7 +31,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "DenseNet": lambda: DenseNet(3, 10, width=7, blocks=(3, 4, 5), small=True),
     "SEResNet": lambda: SEResNet(3, 10, width=9, blocks=(3, 3, 3), small=True),
 }
-STEPS, BATCH_SIZE, LR, FIRST = 120, 32, 2e-3, 20
+STEPS, BATCH_SIZE, LR, FIRST = 400, 32, 2e-3, 20
 TRAINING, HELD_OUT = 4000, 1000
 SEEDS = (0, 1, 2)
 FIXED = {"steps": STEPS, "batch_size": BATCH_SIZE, "lr": LR, "training": TRAINING, "held_out": HELD_OUT}
