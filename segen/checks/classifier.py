@@ -1,5 +1,6 @@
 """The judges of the chapter `classifier`: cross_entropy, momentum_step, macro_f1, train and mean_and_std."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -84,6 +85,12 @@ def cross_entropy(random: torch.Generator) -> Iterator[Case]:
                 float(-own.mean()),
             ),
             "You took the softmax down the batch; it runs over the classes of one row.": float(-down.mean()),
+            "z[:, y] takes every true class in every row; pair them up, z[torch.arange(N), y].": float(
+                -logits.double().log_softmax(1)[:, target].mean()
+            ),
+            "You took the largest logit off inside the sum only; it comes off the true logit too.": float(
+                right - logits.double().amax(1).mean()
+            ),
             "You applied a softmax twice; logits go in as they are.": float(
                 -p.log_softmax(1).gather(1, target[:, None]).mean()
             ),
@@ -130,11 +137,13 @@ def momentum_step(random: torch.Generator) -> Iterator[Case]:
 
     Both new and of the weight's shape; what was given stays as it was.
     """
+    torch.optim.SGD([torch.zeros(1)], lr=1)  # the first one imports much: not on the answer's clock
     settings = [
         ((1,), 0.1, 0.5, 0.0, False),
         ((2,), 1.0, 0.0, 0.0, False),
         ((2,), 0.1, 0.5, 0.5, False),
         ((2,), 0.1, 0.5, 0.0, True),
+        ((2,), 0.5, 0.0, 0.25, False),
         ((3,), 0.25, 0.9, 0.125, False),
         ((3,), 0.25, 0.75, 0.125, True),
         ((2, 3), 0.01, 0.9, 0.0, False),
@@ -192,7 +201,15 @@ def momentum_step(random: torch.Generator) -> Iterator[Case]:
             ),
             "You return the velocity first; the weight comes first.": right[::-1],
         }
-        if decay:
+        if not nesterov:
+            mistakes["You took Nesterov's step in both cases; it is taken only if nesterov is true."] = changed(
+                lambda w, g, v, step=step: step(w, g, v, nesterov=True)
+            )
+        if decay and not m:
+            mistakes["You left the decay out where momentum is 0; it is added to the gradient all the same."] = changed(
+                lambda w, g, v, step=step: step(w, g, v, decay=0.0)
+            )
+        elif decay:
             mistakes |= {
                 "The weight decay is missing: decay · weight is added to the gradient.": changed(
                     lambda w, g, v, step=step: step(w, g, v, decay=0.0)
@@ -209,6 +226,15 @@ def momentum_step(random: torch.Generator) -> Iterator[Case]:
             }
         if nesterov:
             mistakes |= {
+                "You return the step for the velocity; Nesterov's step moves the weight and is not kept.": changed(
+                    lambda w, g, v, step=step, lr=lr: (step(w, g, v)[0], (w - step(w, g, v)[0]) / lr)
+                ),
+                "Nesterov's step takes the gradient with the decay; yours takes it without.": changed(
+                    lambda w, g, v, step=step, lr=lr, decay=decay: (
+                        step(w, g, v)[0] + lr * decay * w,
+                        step(w, g, v)[1],
+                    )
+                ),
                 "You left nesterov out: its step is gradient + momentum · new velocity.": changed(
                     lambda w, g, v, step=step: step(w, g, v, nesterov=False)
                 ),
@@ -252,6 +278,7 @@ def macro_f1(random: torch.Generator) -> Iterator[Case]:
         ([0, 1, 2, 2, 2, 1, 1], [0, 1, 1, 2, 2, 0, 1], 3),
         ([0, 1, 1, 0], [0, 1, 0, 0], 3),
         ([0, 2, 1, 0], [0, 1, 1, 0], 3),
+        ([0, 2, 0], [0, 1, 0], 4),
         ([2, 2], [2, 2], 4),
         ([0, 1], [1, 0], 2),
         ([0, 0, 0, 1, 3, 3], [0, 1, 1, 1, 1, 3], 5),
@@ -277,6 +304,9 @@ def macro_f1(random: torch.Generator) -> Iterator[Case]:
             "You divided by all classes; one that occurs neither here nor there is left out.": sum(f1.values()) / k,
             "A class that does not occur counted as perfect; it is left out.": (sum(f1.values()) + k - len(f1)) / k,
             "You return the share that is right; F1 is taken for each class, and then averaged.": agree,
+            "You divided by the classes of one of the two; a class counts if it is in either.": (
+                sum(f1.values()) / max(len(present), sum(1 for _, p, _ in counts if p))
+            ),
             "You averaged over the classes of the target; one that is only predicted counts as 0.": _mean(
                 [f1[c] for c in present]
             ),
@@ -313,7 +343,7 @@ def _trained(
     validation: tuple,
     lr: float,
     *,
-    softmax: bool = False,
+    softmax: bool | str = False,
     keep: bool = False,
     training: bool = True,
     evaluating: bool = True,
@@ -321,11 +351,14 @@ def _trained(
     late: bool = False,
     summed: bool = False,
     stale: bool = False,
+    once: bool = False,
+    early: bool = False,
 ) -> list:
     """Return the losses and the validation loss of a loop with the given defects; nothing is changed in `model`."""
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
     buffers = {name: b.clone() for name, b in model.named_buffers()}
     total = {name: torch.zeros_like(p) for name, p in weights.items()}
+    first = weights
     mode = model.training
 
     def loss_of(x: Tensor, y: Tensor, w: dict, *, by_softmax: bool = False) -> Tensor:
@@ -339,7 +372,7 @@ def _trained(
         model.train(training)
         for x, y in batches:
             active = {name: w.clone().requires_grad_() for name, w in weights.items()}
-            loss = loss_of(x, y, active, by_softmax=softmax)
+            loss = loss_of(x, y, active, by_softmax=softmax in (True, "training"))
             slopes = dict(zip(active, torch.autograd.grad(loss, list(active.values())), strict=True))
             before = total
             total = {name: slopes[name] + (total[name] if keep else 0) for name in slopes}
@@ -347,9 +380,12 @@ def _trained(
             weights = {name: w - lr * move[name] for name, w in weights.items()}
             with torch.no_grad():
                 losses.append(float(loss_of(x, y, weights) if late else loss))
+            if once:
+                model.eval()
         model.train(training and not evaluating)
         with torch.no_grad():
-            return [losses, float(loss_of(*validation, weights, by_softmax=softmax))]
+            last = first if early else weights
+            return [losses, float(loss_of(*validation, last, by_softmax=softmax in (True, "validation")))]
     finally:
         model.train(mode)
 
@@ -363,6 +399,20 @@ def _holds_graph(came) -> str | None:
             "Your losses hold on to all that backward needs, step after step, until memory is full: keep loss.item()."
         )
     return None
+
+
+class _Given(nn.Sequential):
+    """A network that keeps the last copy made of it: the one that an answer was given."""
+
+    def __deepcopy__(self, memo: dict) -> nn.Sequential:
+        made = nn.Sequential(*copy.deepcopy(list(self), memo))
+        made.training = self.training
+        self.copies = [made]  # in a list, or it would become a part of the network
+        return made
+
+    def stayed(self) -> bool:
+        """Return whether the weights of that copy are still the first ones."""
+        return all(torch.equal(a, b) for a, b in zip(self.parameters(), self.copies[0].parameters(), strict=True))
 
 
 @exercise(
@@ -385,11 +435,11 @@ def train(random: torch.Generator) -> Iterator[Case]:
             for n, side in sizes
         ]
 
-    def network(*, norm: bool, hidden: int = 4) -> nn.Module:
+    def network(*, norm: bool, hidden: int = 4) -> _Given:
         layers = [nn.Flatten(), nn.Linear(4, hidden), nn.ReLU(), nn.Linear(hidden, 3)]
         if norm:
             layers.insert(2, nn.BatchNorm1d(hidden))
-        model = nn.Sequential(*layers)
+        model = _Given(*layers)
         with torch.no_grad():
             for p in model.parameters():
                 p.copy_(torch.randn(p.shape, generator=random))
@@ -414,6 +464,12 @@ def train(random: torch.Generator) -> Iterator[Case]:
         right = _trained(*given)
         told = {
             "You gave probabilities to a loss that takes a softmax itself; give it the logits.": {"softmax": True},
+            "The softmax is still in the training; give cross_entropy the logits there too.": {"softmax": "training"},
+            "The softmax is still in the validation; give cross_entropy the logits there too.": {
+                "softmax": "validation"
+            },
+            "You validated before the training; the loss is asked for at the end.": {"early": True},
+            "After the first batch you stay in evaluation mode: call model.train() again.": {"once": True},
             "The gradients of the steps before are still there: call zero_grad() in each step.": {"keep": True},
             "You erased the gradients before they were used: zero_grad() comes before backward().": {"erased": True},
             "Your losses are those after the step; take them before it.": {"late": True},
@@ -427,7 +483,17 @@ def train(random: torch.Generator) -> Iterator[Case]:
         mistakes = {says: value for says, value in mistakes.items() if value != right}
         mistakes["You return the validation loss first; the losses of the steps come first."] = right[::-1]
         inputs = {"model": model, "batches": batches, "validation": validation, "lr": lr}
-        yield Case(inputs, right, mistakes, also=_holds_graph)
+
+        def amiss(came, model=model, right=right) -> str | None:
+            if says := _holds_graph(came):
+                return says
+            last = came[1] if isinstance(came, tuple | list) and len(came) == 2 else None
+            last = last.item() if isinstance(last, Tensor) and last.numel() == 1 else last
+            if isinstance(last, float) and math.isclose(last, right[1], rel_tol=1e-4) and model.stayed():
+                return "You trained a copy; the model that you are given is to learn itself."
+            return None
+
+        yield Case(inputs, right, mistakes, also=amiss)
 
 
 # mean_and_std ---------------------------------------------------------------------------------------------------
@@ -483,6 +549,7 @@ def mean_and_std(random: torch.Generator) -> Iterator[Case]:
         images = [image for b in batches for image in b.double()]
         i_means = torch.stack([i.mean((1, 2)) for i in images])
         i_stds = torch.stack([i.var((1, 2), correction=0).sqrt() for i in images])
+        i_squares = (i_stds**2 + i_means**2).mean(0)
         within = ((b_stds**2 * b_sizes).sum(0) / b_sizes.sum()).sqrt()
         of_squares = each(lambda values: mean([v * v for v in values]))
         mistakes = {
@@ -517,6 +584,10 @@ def mean_and_std(random: torch.Generator) -> Iterator[Case]:
                     [i_means.mean(0), right[1]],
                     [i_means.mean(0), i_stds.mean(0)],
                 ),
+                "Your sums are of each image's means: take them over pixels, since a larger image has more.": [
+                    i_means.mean(0),
+                    (i_squares - i_means.mean(0) ** 2).sqrt(),
+                ],
                 "You looked at one batch only; all of them count.": tuple(
                     [b_means[i], b_stds[i]] for i in (0, len(batches) - 1)
                 ),

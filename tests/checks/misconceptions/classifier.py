@@ -1,5 +1,6 @@
 """Wrong answers to the exercises of the chapter `classifier`, each one idea away from the solution: EXERCISE__idea."""
 
+import copy
 import math
 
 import torch
@@ -55,6 +56,17 @@ def cross_entropy__in_bits(logits, target):
 def cross_entropy__no_logarithm(logits, target):
     """Return one minus the probability."""
     return (1 - logits.softmax(1).gather(1, target[:, None])).mean()
+
+
+def cross_entropy__all_pairs(logits, target):
+    """Index with a slice, which takes every true class in every row."""
+    return -logits.log_softmax(1)[:, target].mean()
+
+
+def cross_entropy__maximum_in_the_sum_only(logits, target):
+    """Subtract the largest logit inside the sum, and not from the true logit."""
+    shifted = logits - logits.amax(1, keepdim=True)
+    return (shifted.exp().sum(1).log() + _picked(logits, target)).mean()
 
 
 def cross_entropy__down_the_batch(logits, target):
@@ -149,6 +161,34 @@ def momentum_step__velocity_twice(weight, gradient, velocity, lr, momentum=0.9, 
     return weight - lr * (new + momentum * new if nesterov else new), new
 
 
+def momentum_step__no_decay_without_momentum(weight, gradient, velocity, lr, momentum=0.9, decay=0.0, nesterov=False):
+    """Add the decay only where there is momentum."""
+    gradient = gradient + decay * weight if momentum else gradient
+    new = momentum * velocity + gradient
+    return weight - lr * (gradient + momentum * new if nesterov else new), new
+
+
+def momentum_step__nesterov_always(weight, gradient, velocity, lr, momentum=0.9, decay=0.0, nesterov=False):
+    """Look ahead in both cases."""
+    gradient = gradient + decay * weight
+    new = momentum * velocity + gradient
+    return weight - lr * (gradient + momentum * new), new
+
+
+def momentum_step__nesterov_step_kept(weight, gradient, velocity, lr, momentum=0.9, decay=0.0, nesterov=False):
+    """Return Nesterov's step for the velocity."""
+    gradient = gradient + decay * weight
+    new = momentum * velocity + gradient
+    new = gradient + momentum * new if nesterov else new
+    return weight - lr * new, new
+
+
+def momentum_step__nesterov_without_decay(weight, gradient, velocity, lr, momentum=0.9, decay=0.0, nesterov=False):
+    """Forget the decay where the gradient is used a second time."""
+    new = momentum * velocity + gradient + decay * weight
+    return weight - lr * (gradient + momentum * new if nesterov else new), new
+
+
 def _sums(prediction, target, num_classes):
     right = torch.bincount(target[prediction == target], minlength=num_classes).double()
     predicted = torch.bincount(prediction, minlength=num_classes).double()
@@ -233,6 +273,13 @@ def macro_f1__intersection_over_union(prediction, target, num_classes):
     """Count what is right once."""
     right, predicted, present = _sums(prediction, target, num_classes)
     return (right / (predicted + present - right))[predicted + present > 0].mean()
+
+
+def macro_f1__larger_of_two_counts(prediction, target, num_classes):
+    """Divide by the classes of the prediction or of the target, whichever has more."""
+    right, predicted, present = _sums(prediction, target, num_classes)
+    f1 = 2 * right / (predicted + present).clamp(min=1)
+    return f1.sum() / max((predicted > 0).sum(), (present > 0).sum())
 
 
 def _loop(model, batches, validation, lr, *, softmax=False, erase=True, training=True, evaluating=True, before=True):
@@ -327,6 +374,43 @@ def train__graphs_kept(model, batches, validation, lr):
         return losses, F.cross_entropy(model(validation[0]), validation[1])
 
 
+def train__copy_trained(model, batches, validation, lr):
+    """Train a copy of the model."""
+    return _loop(copy.deepcopy(model), batches, validation, lr)
+
+
+def train__softmax_left_in_training(model, batches, validation, lr):
+    """Repair the validation only, which takes the logits."""
+    losses, _ = _loop(model, batches, validation, lr, softmax=True)
+    with torch.no_grad():
+        return losses, F.cross_entropy(model(validation[0]), validation[1]).item()
+
+
+def train__softmax_in_the_validation(model, batches, validation, lr):
+    """Give the validation's probabilities to cross-entropy."""
+    losses, _ = _loop(model, batches, validation, lr)
+    with torch.no_grad():
+        return losses, F.cross_entropy(model(validation[0]).softmax(1), validation[1]).item()
+
+
+def train__validated_first(model, batches, validation, lr):
+    """Take the validation loss before the first step."""
+    model.eval()
+    with torch.no_grad():
+        early = F.cross_entropy(model(validation[0]), validation[1]).item()
+    return _loop(model, batches, validation, lr)[0], early
+
+
+def train__left_in_evaluation(model, batches, validation, lr):
+    """Validate after each batch, and do not go back to training."""
+    model.train()
+    losses, found = [], math.nan
+    for batch in batches:
+        new, found = _loop(model, [batch], validation, lr, training=False)
+        losses += new
+    return losses, found
+
+
 def _pixels(batches):
     return torch.cat([b.transpose(0, 1).flatten(1) for b in batches], 1)
 
@@ -347,6 +431,14 @@ def mean_and_std__images_alike(batches):
     """Average over images of different sizes."""
     means, stds = zip(*[(x.mean((1, 2)), x.std((1, 2), correction=0)) for b in batches for x in b], strict=True)
     return torch.stack(means).mean(0), torch.stack(stds).mean(0)
+
+
+def mean_and_std__images_alike_and_their_squares(batches):
+    """Average the means and the mean squares over images of different sizes."""
+    images = [image.double() for b in batches for image in b]
+    mean = torch.stack([image.mean((1, 2)) for image in images]).mean(0)
+    squares = torch.stack([image.square().mean((1, 2)) for image in images]).mean(0)
+    return mean, (squares - mean**2).clamp(min=0).sqrt()
 
 
 def mean_and_std__variance(batches):
