@@ -1,4 +1,6 @@
-"""What is minimised: functions of logits `[N, K, …]` and class indices `[N, …]`, in which 255 means void."""
+"""What is minimised: of logits `[N, K, …]` and class indices `[N, …]`, where 255 means void; and in a GAN's game."""
+
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional as F
@@ -130,6 +132,87 @@ def lovasz_softmax_loss(
     union = present.view(-1, 1) + (~y).cumsum(1)
     steps = y.to(p.dtype).where(y, intersection.to(p.dtype) / (union - 1).clamp_min(1)) / union.clamp_min(1)
     return _mean_of_present((errors * steps).sum(1), present, weight).to(logits.dtype)
+
+
+def adversarial(kind: str) -> tuple[Callable, Callable]:
+    """Return a game's two losses: `discriminator_loss(real, fake)` and `generator_loss(fake)`, both to be minimised.
+
+    They take the discriminator's logits of real and of generated images, floats of any shape, and return a scalar of
+    their dtype, a mean over the images; half precision is summed in float32. With r and f the logits and
+    s(t) = log(1 + eᵗ):
+
+    - `"minimax"`: s(−r) + s(f); −s(f). Goodfellow et al. 2014 (1406.2661, equation 1), the game as it is defined.
+    - `"nonsaturating"`: s(−r) + s(f); s(−f). The same paper, section 3, where the generator would learn too slowly.
+    - `"least_squares"`: ((r − 1)² + f²) / 2; (f − 1)² / 2. Mao et al. 2017 (1611.04076, equation 9).
+    - `"wasserstein"`: f − r; −f. Arjovsky, Chintala, Bottou 2017 (1701.07875, equation 3); the critic must be bounded.
+    - `"hinge"`: max(0, 1 − r) + max(0, 1 + f); −f. Miyato et al. 2018 (1802.05957, equations 16 and 17).
+
+    Raises ValueError for another `kind`; the losses do for logits that are no floats or none at all.
+    """
+    if kind not in list(GAMES):
+        raise ValueError(f"adversarial was given {kind!r}; the kinds there are: {', '.join(GAMES)}.")
+    of_real, of_fake, of_generator = GAMES[kind]
+
+    def discriminator_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        return _mean(of_real, real) + _mean(of_fake, fake)
+
+    def generator_loss(fake: torch.Tensor) -> torch.Tensor:
+        return _mean(of_generator, fake)
+
+    return discriminator_loss, generator_loss
+
+
+# What each kind adds up: of a real image's logit, of a generated one's, and of that again for the generator.
+GAMES = {
+    "minimax": (lambda r: F.softplus(-r), F.softplus, lambda f: -F.softplus(f)),
+    "nonsaturating": (lambda r: F.softplus(-r), F.softplus, lambda f: F.softplus(-f)),
+    "least_squares": (lambda r: (r - 1) ** 2 / 2, lambda f: f**2 / 2, lambda f: (f - 1) ** 2 / 2),
+    "wasserstein": (lambda r: -r, lambda f: f, lambda f: -f),
+    "hinge": (lambda r: F.relu(1 - r), lambda f: F.relu(1 + f), lambda f: -f),
+}
+
+
+def _mean(loss: Callable, logits: torch.Tensor) -> torch.Tensor:
+    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point() or logits.numel() == 0:
+        given = f"{list(logits.shape)} of {logits.dtype}" if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ValueError(f"An adversarial loss was given {given}; give the discriminator's logits, floats [N].")
+    return loss(_in_full_precision(logits)).mean().to(logits.dtype)
+
+
+def gradient_penalty(
+    critic: Callable, real: torch.Tensor, fake: torch.Tensor, *, labels: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the mean over samples of `(‖∇D(x̂)‖ − 1)²`, unweighted, x̂ at a random place between real and fake.
+
+    `real` and `fake` are floats `[N, …]` of one shape; the norm is each sample's own, over all axes but the first.
+    `critic(x̂)`, or `critic(x̂, labels)` if `labels` are given, returns a score a sample. The place is drawn from
+    torch's global generator. The result is a scalar, 0 or more, that can be differentiated with respect to the critic
+    and not to the images; autocast is off, and half precision becomes float32.
+
+    Raises ValueError for shapes or types that do not fit, and for a critic with batch norm: there a sample's score
+    depends on the others, and its gradient is not its own. Source: Gulrajani et al. 2017 (1704.00028, algorithm 1).
+    """
+    layers = critic.modules() if isinstance(critic, torch.nn.Module) else ()
+    if any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in layers):
+        raise ValueError(
+            f"gradient_penalty was given {type(critic).__name__}, which has batch norm: a sample's score then depends "
+            "on the whole batch, and the norm of one sample's gradient means nothing; take a critic without it."
+        )
+    fit = all(isinstance(x, torch.Tensor) and x.is_floating_point() and x.ndim > 1 for x in (real, fake))
+    if not fit or real.shape != fake.shape or len(real) == 0:
+        what = " and ".join(
+            str(list(x.shape)) if isinstance(x, torch.Tensor) else type(x).__name__ for x in (real, fake)
+        )
+        raise ValueError(f"gradient_penalty was given {what}; give two batches of floats [N, …] of one shape.")
+    real, fake = _in_full_precision(real.detach()), _in_full_precision(fake.detach())
+    place = torch.rand(len(real), *[1] * (real.ndim - 1), dtype=real.dtype, device=real.device)
+    between = (place * real + (1 - place) * fake).requires_grad_()
+    with torch.autocast(real.device.type, enabled=False), torch.enable_grad():
+        scores = critic(between) if labels is None else critic(between, labels)
+        (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+    # The square root has no slope at 0, where a critic that does not yet look at its input is.
+    norms = (gradient.flatten(1).square().sum(1) + torch.finfo(gradient.dtype).eps ** 2).sqrt()
+    return (norms - 1).square().mean()
 
 
 def check_target(logits: torch.Tensor, target: torch.Tensor, *, name: str = "The loss") -> None:

@@ -5,7 +5,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segen.losses import cross_entropy, dice_loss, focal_loss, lovasz_softmax_loss, tversky_loss
+from segen.losses import (
+    adversarial,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    gradient_penalty,
+    lovasz_softmax_loss,
+    tversky_loss,
+)
 
 LOSSES = [cross_entropy, focal_loss, dice_loss, tversky_loss, lovasz_softmax_loss]
 REGIONS = [dice_loss, tversky_loss, lovasz_softmax_loss]  # pooled, from 0 to 1
@@ -313,3 +321,142 @@ def test_refuses_what_does_not_fit(loss):
     for alpha, beta in ((-0.1, 0.5), (0.5, 0)):
         with pytest.raises(ValueError, match=rf"tversky_loss was given alpha={alpha}, beta={beta}; give"):
             tversky_loss(logits, target, alpha=alpha, beta=beta)
+
+
+# ---- The two sides of a GAN, from the papers' formulas with probabilities, in NumPy.
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+GAMES = {
+    "minimax": lambda r, f: (-np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean(), np.log(1 - sigmoid(f)).mean()),
+    "nonsaturating": lambda r, f: (
+        -np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean(),
+        -np.log(sigmoid(f)).mean(),
+    ),
+    "least_squares": lambda r, f: (np.mean((r - 1) ** 2) / 2 + np.mean(f**2) / 2, np.mean((f - 1) ** 2) / 2),
+    "wasserstein": lambda r, f: (f.mean() - r.mean(), -f.mean()),
+    "hinge": lambda r, f: (-np.minimum(0, r - 1).mean() - np.minimum(0, -f - 1).mean(), -f.mean()),
+}
+
+
+@pytest.mark.parametrize("kind", GAMES)
+def test_a_game_is_its_papers(kind):
+    real, fake = (3 * torch.randn(7, dtype=torch.float64) for _ in range(2))
+    of_discriminator, of_generator = adversarial(kind)
+    expected = GAMES[kind](real.numpy(), fake.numpy())
+    assert of_discriminator(real, fake).item() == pytest.approx(expected[0], rel=1e-12)
+    assert of_generator(fake).item() == pytest.approx(expected[1], rel=1e-12)
+    assert of_generator(-fake).item() != pytest.approx(expected[1], rel=1e-3)
+    sides = [side.clone().requires_grad_() for side in (real, fake)]
+    assert torch.autograd.gradcheck(of_discriminator, sides)
+    assert torch.autograd.gradcheck(of_generator, sides[1:])
+
+
+@pytest.mark.parametrize("kind", GAMES)
+def test_a_game_bears_large_logits_half_precision_and_batches_of_two_sizes(kind):
+    of_discriminator, of_generator = adversarial(kind)
+    real = torch.tensor([300.0, -300.0], requires_grad=True)
+    fake = torch.tensor([-300.0, 300.0, 5.0], requires_grad=True)
+    (of_discriminator(real, fake) + of_generator(fake)).backward()
+    assert real.grad.isfinite().all()
+    assert fake.grad.isfinite().all()
+    half = of_generator(torch.full((4096,), 3.0, dtype=torch.bfloat16))
+    assert half.dtype == torch.bfloat16
+    assert half.item() == pytest.approx(of_generator(torch.full((4096,), 3.0)).item(), rel=1e-2)
+
+
+def test_the_generator_learns_most_where_it_is_worst_with_one_game_and_least_with_the_other():
+    steep = {}
+    for kind in ("minimax", "nonsaturating"):
+        fake = torch.tensor([-8.0], requires_grad=True)
+        adversarial(kind)[1](fake).backward()
+        steep[kind] = -fake.grad.item()
+    assert steep["minimax"] == pytest.approx(sigmoid(-8.0), rel=1e-5)
+    assert steep["nonsaturating"] == pytest.approx(1 - sigmoid(-8.0), rel=1e-5)
+
+
+def test_a_game_refuses_what_is_none():
+    with pytest.raises(ValueError, match=r"was given 'relativistic'; the kinds there are: minimax, .*hinge"):
+        adversarial("relativistic")
+    of_discriminator, of_generator = adversarial("hinge")
+    with pytest.raises(ValueError, match=r"\[3\] of torch.int64; give the discriminator's logits, floats"):
+        of_generator(torch.zeros(3).long())
+    with pytest.raises(ValueError, match="was given list; give"):
+        of_discriminator(torch.zeros(3), [0.0])
+    with pytest.raises(ValueError, match=r"\[0\] of torch.float32; give"):
+        of_generator(torch.zeros(0))
+
+
+def critic_64():
+    """A critic whose score is not linear, in float64."""
+    torch.manual_seed(3)
+    layers = torch.nn.Conv2d(2, 6, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(6 * 4, 1)
+    return torch.nn.Sequential(*layers).double()
+
+
+def test_the_penalty_equals_finite_differences():
+    critic, real, fake = critic_64(), torch.randn(3, 2, 4, 4).double(), torch.randn(3, 2, 4, 4).double()
+    torch.manual_seed(5)
+    found = gradient_penalty(critic, real, fake)
+    torch.manual_seed(5)
+    place = torch.rand(3, dtype=torch.float64)
+    total, h = 0.0, 1e-5
+    for r, f, t in zip(real, fake, place, strict=True):
+        x, squares = t * r + (1 - t) * f, 0.0
+        for i in range(x.numel()):
+            step = torch.zeros(x.numel(), dtype=torch.float64)
+            step[i] = h
+            up, down = (critic((x + s.view_as(x))[None]).item() for s in (step, -step))
+            squares += ((up - down) / (2 * h)) ** 2
+        total += (squares**0.5 - 1) ** 2 / 3
+    assert found.item() == pytest.approx(total, rel=1e-7)
+
+
+def test_the_penalty_of_a_linear_critic_is_known():
+    """The gradient of w·x is w everywhere: (|w| − 1)² for any batch. Over the batch the norm would be √N times that."""
+    weight = torch.tensor([3.0, 4.0])
+    for n in (1, 4, 50):
+        found = gradient_penalty(lambda x: x @ weight, torch.randn(n, 2), torch.randn(n, 2))
+        assert found.item() == pytest.approx(16.0, rel=1e-5)
+
+
+def test_the_penalty_can_be_learnt_from():
+    critic = critic_64()
+    gradient_penalty(critic, torch.randn(3, 2, 4, 4).double(), torch.randn(3, 2, 4, 4).double()).backward()
+    assert critic[0].weight.grad.abs().max() > 0
+    flat = torch.zeros(2, requires_grad=True)
+    gradient_penalty(lambda x: x @ flat, torch.randn(4, 2), torch.randn(4, 2)).backward()
+    assert flat.grad.isfinite().all()
+    real = torch.randn(4, 2, requires_grad=True)
+    gradient_penalty(lambda x: (x**2).sum(1) * (1 + flat.sum()), real, torch.randn(4, 2)).backward()
+    assert real.grad is None
+
+
+def test_the_penalty_is_in_full_precision_and_hands_labels_on():
+    seen = []
+
+    def critic(x, labels):
+        seen.append((x.dtype, labels))
+        return (x @ torch.ones(2, 1)).squeeze(1) * labels
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = torch.randn(4, 2).bfloat16()
+        labels = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        found = gradient_penalty(critic, half, half, labels=labels)
+    assert seen == [(torch.float32, labels)]
+    assert found.item() == pytest.approx(((2**0.5 * labels - 1) ** 2).mean().item(), rel=1e-5)
+
+
+def test_the_penalty_refuses_batch_norm_and_what_does_not_fit():
+    bad = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
+    with pytest.raises(ValueError, match=r"Sequential, which has batch norm: .* whole batch"):
+        gradient_penalty(bad, torch.zeros(4, 2), torch.zeros(4, 2))
+    with pytest.raises(ValueError, match=r"\[4, 2\] and \[3, 2\]; give two batches"):
+        gradient_penalty(torch.nn.Linear(2, 1), torch.zeros(4, 2), torch.zeros(3, 2))
+    with pytest.raises(ValueError, match=r"list and \[3, 2\]; give two batches"):
+        gradient_penalty(torch.nn.Linear(2, 1), [0.0], torch.zeros(3, 2))
+    with pytest.raises(ValueError, match="give two batches of floats"):
+        gradient_penalty(torch.nn.Linear(2, 1), torch.zeros(3, 2).long(), torch.zeros(3, 2).long())
