@@ -114,8 +114,46 @@ def check_positive(name: str, **arguments: int) -> None:
             raise ValueError(f"{name} was given {argument}={value!r}; give a whole number, 1 or more.")
 
 
-def check_float_type(x: torch.Tensor, model: nn.Module, name: str) -> None:
-    """Raise ValueError if images `x` are of another float type than the weights of `model`.
+def halvings(size: int, smallest: int, name: str) -> int:
+    """Return how often an image of `size` is halved down to `smallest`, once or more.
+
+    Raises ValueError, in the name of a network, for a size that is not `smallest` times a power of two, 2 or more.
+    """
+    count = (size // smallest).bit_length() - 1 if isinstance(size, int) else 0
+    if count < 1 or size != smallest * 2**count:
+        raise ValueError(
+            f"{name} was given size={size!r}; give a power of two, {2 * smallest} or more, as {4 * smallest}, for its "
+            f"maps double from {smallest}×{smallest}."
+        )
+    return count
+
+
+def check_latent(z: torch.Tensor, latent: int, model: nn.Module) -> None:
+    """Raise ValueError unless `z` is noise that the generator `model` can read: floats `[N, latent]` of its type."""
+    name = type(model).__name__
+    if not isinstance(z, torch.Tensor) or not z.is_floating_point() or z.ndim != 2 or z.shape[1] != latent:
+        given = f"{list(z.shape)} of {z.dtype}" if isinstance(z, torch.Tensor) else type(z).__name__
+        raise ValueError(
+            f"{name} was given noise {given}, but was made for floats [N, {latent}]; draw them with "
+            f"torch.randn(N, {latent})."
+        )
+    check_float_type(z, model, name, what="noise")
+
+
+def check_shape(x: torch.Tensor, shape: tuple[int, ...], model: nn.Module) -> None:
+    """Raise ValueError unless `x` is a batch that the discriminator `model` can read: floats `[N, *shape]`."""
+    name, expected = type(model).__name__, ", ".join(map(str, shape))
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point() or tuple(x.shape[1:]) != shape:
+        given = f"{list(x.shape)} of {x.dtype}" if isinstance(x, torch.Tensor) else type(x).__name__
+        cure = "resize the images" if len(shape) == 3 else "give points"
+        raise ValueError(
+            f"{name} was given {given}, but was made for floats [N, {expected}]; {cure}, or make the network for yours."
+        )
+    check_float_type(x, model, name)
+
+
+def check_float_type(x: torch.Tensor, model: nn.Module, name: str, *, what: str = "images") -> None:
+    """Raise ValueError if `x` (`what` they are) is of another float type than the weights of `model`.
 
     Under autocast, which brings both to one type, only float64 is refused beside another.
     """
@@ -124,8 +162,8 @@ def check_float_type(x: torch.Tensor, model: nn.Module, name: str) -> None:
         return
     if torch.float64 in (x.dtype, weights) or not torch.is_autocast_enabled(x.device.type):
         raise ValueError(
-            f"{name} was given images of {x.dtype}, but has weights of {weights}; give image.to({weights}), or bring "
-            f"the network to the images' type with .to({x.dtype})."
+            f"{name} was given {what} of {x.dtype}, but has weights of {weights}; bring them to that type with "
+            f".to({weights}), or the network to theirs with .to({x.dtype})."
         )
 
 

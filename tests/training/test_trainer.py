@@ -487,8 +487,8 @@ except ValueError as error:
         "{torch.bfloat16} torch.float32 True",
         "bf16",
         "True",
-        "Conv2d was given images of torch.float64, but has weights of torch.float32; give image.to(torch.float32), or "
-        "bring the network to the images' type with .to(torch.float64).",
+        "Conv2d was given images of torch.float64, but has weights of torch.float32; bring them to that type with "
+        ".to(torch.float32), or the network to theirs with .to(torch.float64).",
     ], done.stdout + done.stderr
 
 
