@@ -192,12 +192,7 @@ def gradient_penalty(
     Raises ValueError for shapes or types that do not fit, and for a critic with batch norm: there a sample's score
     depends on the others, and its gradient is not its own. Source: Gulrajani et al. 2017 (1704.00028, algorithm 1).
     """
-    layers = critic.modules() if isinstance(critic, torch.nn.Module) else ()
-    if any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in layers):
-        raise ValueError(
-            f"gradient_penalty was given {type(critic).__name__}, which has batch norm: a sample's score then depends "
-            "on the whole batch, and the norm of one sample's gradient means nothing; take a critic without it."
-        )
+    check_no_batch_norm(critic)
     fit = all(isinstance(x, torch.Tensor) and x.is_floating_point() and x.ndim > 1 for x in (real, fake))
     if not fit or real.shape != fake.shape or len(real) == 0:
         what = " and ".join(
@@ -213,6 +208,16 @@ def gradient_penalty(
     # The square root has no slope at 0, where a critic that does not yet look at its input is.
     norms = (gradient.flatten(1).square().sum(1) + torch.finfo(gradient.dtype).eps ** 2).sqrt()
     return (norms - 1).square().mean()
+
+
+def check_no_batch_norm(critic: Callable) -> None:
+    """Raise ValueError if `critic` is a network with batch norm, of which `gradient_penalty` would mean nothing."""
+    layers = critic.modules() if isinstance(critic, torch.nn.Module) else ()
+    if any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in layers):
+        raise ValueError(
+            f"gradient_penalty was given {type(critic).__name__}, which has batch norm: a sample's score then depends "
+            "on the whole batch, and the norm of one sample's gradient means nothing; take a critic without it."
+        )
 
 
 def check_target(logits: torch.Tensor, target: torch.Tensor, *, name: str = "The loss") -> None:
