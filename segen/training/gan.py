@@ -170,8 +170,8 @@ class GANTrainer(Trainer):
         check_batch(batch)
         if len(batch) != 2 or not batch[0].is_floating_point():
             raise ValueError(
-                "A GAN's batch is a pair: images or points as floats, and labels; let the dataset give such pairs, with "
-                "the label 0 where there are no classes."
+                "A GAN's batch is a pair: images or points as floats, and labels; let the dataset give such pairs, "
+                "with the label 0 where there are no classes."
             )
         return tuple(batch)
 

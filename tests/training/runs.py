@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from segen.training import SegmentationTrainer
+from segen.models import DCGANGenerator, ResNetDiscriminator
+from segen.training import GANTrainer, SegmentationTrainer
 from segen.training import checkpoint as checkpoint_module
 
 STEPS = 24
@@ -56,15 +57,43 @@ def fit(trainer, path, **more):
     )  # fmt: skip
 
 
+class Pictures(torch.utils.data.Dataset):
+    """Twenty-two random pictures and labels, a function of the index."""
+
+    def __len__(self):
+        return 22
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        return torch.rand(3, 16, 16, generator=generator) * 2 - 1, index % 10
+
+
+def build_gan():
+    """Return a GAN's trainer with all there can be: batch norm, power iteration, two critic steps, a penalty."""
+    torch.manual_seed(1)
+    networks = DCGANGenerator(5, 3, width=2, size=16), ResNetDiscriminator(3, width=4, size=16)
+    rates = {"generator": 1e-3, "discriminator": 2e-3}
+    game = {"loss": "hinge", "critic_steps": 2, "penalty": 1.0, "lr": rates, "betas": (0, 0.9)}
+    return GANTrainer(*networks, **game, seed=3, average=0.9, warmup=4, decay=STEPS)
+
+
+def fit_gan(trainer, path, **more):
+    """Train to the end, saving at odd steps too, between the two steps of the critic."""
+    return trainer.fit(
+        Pictures(), steps=STEPS, batch_size=4, checkpoint=path, checkpoint_every=3, every=5, progress=False, **more
+    )
+
+
 def digest(trainer, history) -> str:
     """Return the SHA-256 of parameters, buffers, averages, optimiser state and history, to the last bit."""
     sums = hashlib.sha256()
-    for state in (trainer.model.state_dict(), trainer.averaged["model"].state_dict()):
-        for name, tensor in state.items():
+    for network in (*map(trainer.unwrapped, trainer.models), *trainer.averaged.values()):
+        for name, tensor in network.state_dict().items():
             sums.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    for moments in trainer.optimizers["model"].state_dict()["state"].values():
-        for name, tensor in sorted(moments.items()):
-            sums.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    for optimizer in trainer.optimizers.values():
+        for moments in optimizer.state_dict()["state"].values():
+            for name, tensor in sorted(moments.items()):
+                sums.update(name.encode() + tensor.contiguous().numpy().tobytes())
     for name, column in sorted(vars(history).items()):
         sums.update(name.encode() + repr([float(value).hex() for value in column]).encode())
     return sums.hexdigest()
@@ -97,7 +126,8 @@ def arm(trainer, place: str, step: int) -> None:
     elif place == "after backward":
         at(trainer.accelerator, "backward", kill_after=True)
     elif place == "after the optimiser's step":
-        at(trainer.optimizers["model"], "step", kill_after=True)
+        for optimizer in trainer.optimizers.values():
+            at(optimizer, "step", kill_after=True)
     elif place == "before the file is flushed":
         at(checkpoint_module.os, "fsync")
     elif place == "before the file is renamed":
@@ -125,7 +155,7 @@ def run(request: dict) -> None:
             "ACCELERATE_USE_CPU": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(request["port"]),
             "WORLD_SIZE": str(request["processes"]), "RANK": str(request["rank"]), "LOCAL_RANK": str(request["rank"]),
         }  # fmt: skip
-    trainer = build_trainer()
+    trainer, fit_it = (build_gan(), fit_gan) if "gan" in request else (build_trainer(), fit)
     started = []
     original = trainer.step
     trainer.step = lambda batch: (started.append(trainer.step_number), original(batch))[1]
@@ -135,7 +165,7 @@ def run(request: dict) -> None:
         more = {"callback": lambda t: os.kill(os.getpid(), signal.SIGINT) if t.step_number == 10 else None}
     else:
         more = {"num_workers": request.get("workers", 0)}
-    history = fit(trainer, request["checkpoint"], **more)
+    history = fit_it(trainer, request["checkpoint"], **more)
     result = {"digest": digest(trainer, history), "first": started[0] if started else STEPS, "steps": len(started)}
     Path(request["result"]).write_text(json.dumps(result))
 

@@ -87,6 +87,24 @@ def test_a_killed_run_resumes_to_the_same_bits(server, whole, tmp_path, place, s
     assert os.listdir(tmp_path) == ["a.pt", "result"] or sorted(os.listdir(tmp_path)) == ["a.pt", "result"]
 
 
+@pytest.fixture(scope="module")
+def whole_gan(server, tmp_path_factory):
+    """A GAN's run that nothing stops."""
+    folder = tmp_path_factory.mktemp("whole_gan")
+    return server.run(gan=True, checkpoint=str(folder / "a.pt"), result=str(folder / "result"))
+
+
+@pytest.mark.parametrize(("place", "step"), random_points(10))
+def test_a_killed_gan_resumes_to_the_same_bits(server, whole, whole_gan, tmp_path, place, step):
+    assert whole_gan["digest"] != whole["digest"]
+    request = {"gan": True, "checkpoint": str(tmp_path / "a.pt"), "result": str(tmp_path / "result")}
+    assert server.run(**request, place=place, step=step)["killed"]
+    again = server.run(**request)
+    assert 0 < again["first"] < STEPS, "it must go on, not begin anew"
+    assert again["first"] + again["steps"] == STEPS
+    assert again["digest"] == whole_gan["digest"]
+
+
 def test_killed_three_times_in_one_run(server, whole, tmp_path):
     request = {"checkpoint": str(tmp_path / "a.pt"), "result": str(tmp_path / "result")}
     for place, step in [("after backward", 6), ("before the file is renamed", 11), ("within the file's bytes", 17)]:
@@ -129,5 +147,18 @@ def test_two_processes_resume_to_the_same_bits(server, whole, tmp_path):
     killed = two(server, tmp_path / "killed", place="after backward", step=13)
     assert all(result["killed"] for result in killed)
     for result in two(server, tmp_path / "killed"):
+        assert result["first"] == 12
+        assert result["digest"] == first["digest"]
+
+
+def test_two_processes_train_a_gan_alike_and_resume(server, whole_gan, tmp_path):
+    (tmp_path / "whole").mkdir(), (tmp_path / "killed").mkdir()
+    first, second = two(server, tmp_path / "whole", gan=True)
+    assert first["digest"] == second["digest"], "both processes must hold the same"
+    assert first["digest"] != whole_gan["digest"]
+    assert all(
+        result["killed"] for result in two(server, tmp_path / "killed", gan=True, place="after backward", step=13)
+    )
+    for result in two(server, tmp_path / "killed", gan=True):
         assert result["first"] == 12
         assert result["digest"] == first["digest"]
