@@ -4,6 +4,7 @@ from numbers import Integral
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 def convolution(
@@ -92,6 +93,106 @@ class Backbone(nn.Module):
         return self.head(self.features(x)[-1])
 
 
+class EqualConv2d(nn.Conv2d):
+    """A convolution with equalised learning rate: `[N, in_channels, H, W]` → `[N, out_channels, …]`.
+
+    Its weights are drawn from N(0, 1) and multiplied by `gain` / √(inputs of a unit) whenever they are used, so that
+    the variance is kept as He's first weights keep it (gain √2 before a rectifier, 1 before none), and Adam, whose
+    steps do not depend on the gradient's size, moves all layers alike. Source: Karras et al. (1710.10196, section 4.1).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int = 3, *, padding: int | None = None, gain: float = 2**0.5
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2 if padding is None else padding)
+        self.scale = _equalise(self, gain)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+
+
+class EqualLinear(nn.Linear):
+    """A linear layer with equalised learning rate, `[N, in_features]` → `[N, out_features]`, as `EqualConv2d` is."""
+
+    def __init__(self, in_features: int, out_features: int, *, gain: float = 2**0.5) -> None:
+        super().__init__(in_features, out_features)
+        self.scale = _equalise(self, gain)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias)
+
+
+def _equalise(layer, gain: float) -> float:
+    nn.init.normal_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return gain / layer.weight[0].numel() ** 0.5
+
+
+def pixel_norm(x: torch.Tensor) -> torch.Tensor:
+    """Divide the channels at each place of `x [N, C, …]` by the root of their mean square; 1e-8 is added under it.
+
+    In half precision the squares are taken in float32. Source: Karras et al. (1710.10196, section 4.2).
+    """
+    squares = x.to(torch.promote_types(x.dtype, torch.float32)).square()
+    return x * (squares.mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+
+
+def minibatch_deviation(x: torch.Tensor) -> torch.Tensor:
+    """Add to maps a channel that says how the batch varies: `[N, C, H, W]` → `[N, C + 1, H, W]`.
+
+    It holds one number everywhere: the standard deviation over the batch (divided by N; 1e-8 is added under the root),
+    averaged over channels and places. In half precision it is taken in float32. Source: Karras et al. (1710.10196,
+    section 3), whose code takes it in groups of four images, as this one does not.
+    """
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    deviation = (wide.var(0, correction=0) + 1e-8).sqrt().mean().to(x.dtype)
+    return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)
+
+
+class SelfAttention(nn.Module):
+    """Let each place look at all others: maps `[N, C, H, W]`, H and W even, → maps of the same shape.
+
+    Queries and keys have C/8 channels, values C/2, keys and values are pooled 2×2; products are not divided by a root.
+    What is seen is added to the maps, times `gamma`, which starts at 0. `norm` wraps each 1×1 convolution. Source:
+    Zhang et al. (1805.08318, equations 1 to 3); the pooling is from their code.
+    """
+
+    def __init__(self, channels: int, *, norm=nn.Identity()) -> None:  # noqa: B008 (it has no state)
+        super().__init__()
+        few, half = max(1, channels // 8), max(1, channels // 2)
+        shapes = {"query": (channels, few), "key": (channels, few), "value": (channels, half), "out": (half, channels)}
+        for name, (a, b) in shapes.items():
+            layer = nn.Conv2d(a, b, 1, bias=False)
+            nn.init.orthogonal_(layer.weight)
+            setattr(self, name, norm(layer))
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query = self.query(x).flatten(2)
+        key, value = (F.max_pool2d(layer(x), 2).flatten(2) for layer in (self.key, self.value))
+        weights = (query.transpose(1, 2) @ key).softmax(2)  # [N, HW, HW / 4]
+        return x + self.gamma * self.out((value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:]))
+
+
+class ConditionalBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm whose scale and shift are read off a vector for each image: `[N, C, H, W]`, `[N, D]` → `[N, C, H, W]`.
+
+    The scale is 1 plus a linear function of it, the shift another one, both without bias. `norm` wraps both. Source:
+    Brock et al. (1809.11096, appendix B), after de Vries et al. (1707.00683).
+    """
+
+    def __init__(self, channels: int, conditions: int, *, norm=nn.Identity()) -> None:  # noqa: B008 (it has no state)
+        super().__init__(channels, affine=False)
+        scale, shift = (nn.Linear(conditions, channels, bias=False) for _ in range(2))
+        for layer in (scale, shift):
+            nn.init.orthogonal_(layer.weight)
+        self.scale, self.shift = norm(scale), norm(shift)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        scale, shift = (layer(condition)[:, :, None, None] for layer in (self.scale, self.shift))
+        return super().forward(x) * (1 + scale) + shift
+
+
 def centre_crop(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Return the middle of the maps `x [N, C, H, W]`, of `size` (height, width); an odd rest is lost below and right.
 
@@ -138,6 +239,20 @@ def check_latent(z: torch.Tensor, latent: int, model: nn.Module) -> None:
             f"torch.randn(N, {latent})."
         )
     check_float_type(z, model, name, what="noise")
+
+
+def check_labels(labels: torch.Tensor | None, count: int, num_classes: int, model: nn.Module) -> None:
+    """Raise ValueError unless `labels` are classes 0 to `num_classes` - 1 for `count` images: int64 `[count]`."""
+    name = type(model).__name__
+    if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64 or labels.shape != (count,):
+        given = "none" if labels is None else type(labels).__name__
+        given = f"{list(labels.shape)} of {labels.dtype}" if isinstance(labels, torch.Tensor) else given
+        raise ValueError(f"{name} was given labels {given}; give a class for each of {count} images, int64 [{count}].")
+    if count and not labels.is_meta and (labels.min() < 0 or labels.max() >= num_classes):
+        raise ValueError(
+            f"{name} was given labels from {labels.min()} to {labels.max()}, but knows the classes 0 to "
+            f"{num_classes - 1}; give those, or make it with another num_classes."
+        )
 
 
 def check_shape(x: torch.Tensor, shape: tuple[int, ...], model: nn.Module) -> None:

@@ -9,12 +9,18 @@ from torchvision.transforms.v2.functional import center_crop
 
 from segen.layers import (
     Backbone,
+    ConditionalBatchNorm2d,
     ConvReLU,
+    EqualConv2d,
+    EqualLinear,
+    SelfAttention,
     centre_crop,
     check_float_type,
     check_image_batch,
     check_positive,
     convolution,
+    minibatch_deviation,
+    pixel_norm,
 )
 from segen.models import FCN, GoogLeNet, ResNet, SegNet, UNet
 
@@ -162,7 +168,7 @@ def test_float_types_that_meet():
         ):
             check_float_type(torch.zeros(2, dtype=torch.float64), network, "Net")
     with pytest.raises(
-        ValueError, match=r"bfloat16, .*; give image\.to\(torch\.float32\), or .*\.to\(torch\.bfloat16\)"
+        ValueError, match=r"bfloat16, .*; bring them .* with \.to\(torch\.float32\), or .*\.to\(torch\.bfloat16\)"
     ):
         check_float_type(torch.zeros(2, dtype=torch.bfloat16), network, "Net")
 
@@ -173,3 +179,130 @@ def test_a_network_refuses_images_of_another_float_type(make):
     with pytest.raises(ValueError, match=r"was given images of torch\.float64, but has weights of torch\.float32"):
         network(images)
     assert len(network.double()(images)) == 1
+
+
+@pytest.mark.parametrize("make", [EqualConv2d, EqualLinear])
+@pytest.mark.parametrize("inputs", [2, 16, 128])
+def test_equalised_layers_keep_the_variance(make, inputs):
+    """1 with gain 1, 2 with √2, the gain meant for a rectifier; over many draws of the weights, at any width."""
+    for gain in (1.0, 2**0.5):
+        torch.manual_seed(0)
+        outputs = 4096 // inputs
+        if make is EqualLinear:
+            layers = [EqualLinear(inputs, 64, gain=gain) for _ in range(20)]
+            x, count = torch.randn(512, inputs, dtype=torch.float64), inputs
+        else:
+            layers = [EqualConv2d(inputs, outputs, 3, padding=0, gain=gain) for _ in range(10)]
+            x, count = torch.randn(512, inputs, 3, 3, dtype=torch.float64), 9 * inputs
+        for layer in layers:
+            assert not layer.bias.any()
+            assert layer.scale == pytest.approx(gain / count**0.5)
+        y = torch.cat([layer.double()(x).flatten() for layer in layers])
+        assert y.var().item() == pytest.approx(gain**2, rel=0.15)
+    with torch.no_grad():
+        layer.bias.fill_(3.0)
+    operation = F.linear if make is EqualLinear else F.conv2d
+    torch.testing.assert_close(layer(x), operation(x, layer.weight * layer.scale) + 3)
+
+
+def test_equal_convolutions_keep_the_size():
+    assert EqualConv2d(2, 3)(torch.zeros(1, 2, 5, 6)).shape == (1, 3, 5, 6)
+    assert EqualConv2d(2, 3, 1)(torch.zeros(1, 2, 5, 6)).shape == (1, 3, 5, 6)
+    assert EqualConv2d(2, 3, 4, padding=3)(torch.zeros(1, 2, 1, 1)).shape == (1, 3, 4, 4)
+
+
+def test_pixel_norm_gives_each_place_a_mean_square_of_1():
+    x = torch.randn(3, 5, 4, 2, dtype=torch.float64) * 7 + 2
+    torch.testing.assert_close(pixel_norm(x).square().mean(1), torch.ones(3, 4, 2, dtype=torch.float64))
+    torch.testing.assert_close(pixel_norm(x), F.normalize(x, dim=1) * 5**0.5)
+    torch.testing.assert_close(pixel_norm(x.flatten(1)), F.rms_norm(x.flatten(1), (40,), eps=1e-8))
+    assert not pixel_norm(torch.zeros(1, 3, 2, 2)).any()
+    torch.testing.assert_close(pixel_norm(torch.tensor([[3.0, 4.0]])), torch.tensor([[3.0, 4.0]]) / 12.5**0.5)
+    half = pixel_norm(torch.full((1, 4, 1, 1), 1000.0).half())  # whose squares half precision does not hold
+    assert half.dtype == torch.float16
+    assert half.flatten().tolist() == [1.0] * 4
+
+
+def test_minibatch_deviation_by_hand():
+    x = torch.tensor([[[[0.0, 1.0]], [[5.0, 5.0]]], [[[2.0, 5.0]], [[5.0, 9.0]]]], dtype=torch.float64)
+    y = minibatch_deviation(x)  # deviations 1 and 2 of the first channel, 0 and 2 of the second: their mean is 1.25
+    assert y.shape == (2, 3, 1, 2)
+    assert torch.equal(y[:, :2], x)
+    torch.testing.assert_close(y[:, 2], torch.full((2, 1, 2), 1.25, dtype=torch.float64), rtol=0, atol=1e-4)
+    big = torch.randn(6, 3, 4, 5, dtype=torch.float64)
+    spread = np.std(big.numpy(), axis=0).mean()
+    torch.testing.assert_close(minibatch_deviation(big)[:, 3], torch.full((6, 4, 5), spread, dtype=torch.float64))
+    alike = big[:1].expand(4, -1, -1, -1).clone().requires_grad_()
+    minibatch_deviation(alike)[:, 3].sum().backward()
+    assert alike.grad.isfinite().all(), "a batch of copies has a gradient"
+    assert minibatch_deviation(big.half()).dtype == torch.float16
+
+
+@pytest.mark.parametrize("channels", [1, 8, 24])
+def test_self_attention_equals_torchs(channels):
+    torch.manual_seed(0)
+    layer, x = SelfAttention(channels).double(), torch.randn(2, channels, 6, 4, dtype=torch.float64)
+    assert torch.equal(layer(x), x), "gamma starts at 0"
+    with torch.no_grad():
+        layer.gamma.fill_(0.3)
+    query, key, value, out = (
+        getattr(layer, name).weight[:, :, 0, 0].detach() for name in ("query", "key", "value", "out")
+    )
+
+    def rows(x, weight, pool):
+        y = torch.einsum("nchw,oc->nohw", x, weight)
+        y = y.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5)) if pool else y
+        return y.flatten(2).transpose(1, 2)
+
+    q, k, v = rows(x, query, False), rows(x, key, True), rows(x, value, True)
+    seen = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+    expected = x + 0.3 * (seen @ out.T).transpose(1, 2).unflatten(2, (6, 4))
+    torch.testing.assert_close(layer(x), expected)
+    # The control: torch's usual division by a root, where there is more than one channel to a key.
+    scaled = F.scaled_dot_product_attention(q, k, v)
+    assert torch.allclose(seen, scaled) == (q.shape[2] == 1)
+
+
+def test_self_attention_equals_multihead_attention():
+    """With as many channels for keys and values as for the maps, and no pooling, it is torch's module, of one head."""
+    torch.manual_seed(0)
+    c = 4
+    layer, theirs = SelfAttention(c).double(), nn.MultiheadAttention(c, 1, bias=False, batch_first=True).double()
+    for name in ("query", "key", "value", "out"):
+        setattr(layer, name, nn.Conv2d(c, c, 1, bias=False).double())
+    with torch.no_grad():
+        layer.gamma.fill_(1.0)
+        weights = [getattr(layer, name).weight[:, :, 0, 0] for name in ("query", "key", "value")]
+        theirs.in_proj_weight.copy_(torch.cat([weights[0] * c**0.5, *weights[1:]]))  # it divides by the root
+        theirs.out_proj.weight.copy_(layer.out.weight[:, :, 0, 0])
+    # Pixels in twos and fours, so that pooling takes nothing away: each 2×2 square is of one colour.
+    small = torch.randn(2, c, 3, 2, dtype=torch.float64)
+    x = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    sequence = small.flatten(2).transpose(1, 2)
+    seen = theirs(sequence, sequence, sequence)[0].transpose(1, 2).unflatten(2, (3, 2))
+    torch.testing.assert_close(layer(x), x + seen.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+def test_conditional_batch_norm_with_equal_embeddings_is_batch_norm():
+    torch.manual_seed(0)
+    layer, plain = ConditionalBatchNorm2d(3, 5).double(), nn.BatchNorm2d(3).double()
+    assert sum(p.numel() for p in layer.parameters()) == 2 * 3 * 5
+    one, x = torch.randn(5, dtype=torch.float64), torch.randn(4, 3, 6, 2, dtype=torch.float64) * 3 + 1
+    with torch.no_grad():
+        plain.weight.copy_(1 + layer.scale.weight @ one)
+        plain.bias.copy_(layer.shift.weight @ one)
+    same = one.expand(4, 5)
+    for _ in range(3):
+        torch.testing.assert_close(layer(x, same), plain(x))
+    torch.testing.assert_close(layer.running_var, plain.running_var)
+    layer.eval(), plain.eval()
+    torch.testing.assert_close(layer(x, same), plain(x))
+    # Without a condition only the norm is left; with another one for each image, each has its own scale and shift.
+    torch.testing.assert_close(
+        layer(x, torch.zeros_like(same)), nn.functional.batch_norm(x, plain.running_mean, plain.running_var)
+    )
+    several = torch.randn(4, 5, dtype=torch.float64)
+    y = layer(x, several)
+    for i in range(4):
+        torch.testing.assert_close(y[i : i + 1], layer(x[i : i + 1], several[i : i + 1]))
+    assert not torch.allclose(y, plain(x))
