@@ -28,6 +28,9 @@ _STRIDE_FIRST = "You took the stride in the first 1×1 convolution, as the paper
 _STRIDE_SHORTCUT = "The projection has no stride: what is added must have the sides of the branch."
 _NO_PADDING = "The 3×3 convolution has no padding: it must keep the sides."
 _UNUSED = "A projection was given and you added x itself."
+_PRE_ACTIVATED = (
+    "That is the pre-activated unit: here the rectifiers come after the convolutions and after the sum, none before."
+)
 _RECTIFIED = "You rectified the projection; what is added is linear in x."
 
 
@@ -83,6 +86,7 @@ def residual_block(random: torch.Generator) -> Iterator[Case]:
             return (_convolve(second, expand) + shortcut).relu()
 
         unrectified = _convolve(first, middle, stride)
+        before = _convolve(_convolve(_convolve(x.relu(), reduce).relu(), middle, stride).relu(), expand)
         mistakes = {
             _NO_SHORTCUT: (branch, branch.relu()),
             _NO_LAST: branch + shortcut,
@@ -91,6 +95,7 @@ def residual_block(random: torch.Generator) -> Iterator[Case]:
             _STRIDE_FIRST: rest(_convolve(_convolve(x, reduce, stride).relu(), middle).relu()),
             _STRIDE_SHORTCUT: right if stride == 1 else RuntimeError,
             _NO_PADDING: RuntimeError,
+            _PRE_ACTIVATED: (before + shortcut, before + (_convolve(x.relu(), projection, stride) if project else x)),
         }
         if project:
             mistakes[_RECTIFIED] = (branch + shortcut.relu()).relu()
@@ -107,12 +112,14 @@ def residual_block(random: torch.Generator) -> Iterator[Case]:
 _SUM = "You summed over the positions; the squeeze takes their mean."
 _MAXIMUM = "You took the largest value of each channel; the squeeze takes the mean."
 _WHOLE_BATCH = "Your means run over the batch, too: each image has its own."
+_ONE_IMAGE = "You weighed all images by the means of one; each has its own."
 _NO_RELU = "The rectifier between the two layers is missing."
 _NO_SIGMOID = "The sigmoid at the end is missing: the weights lie between 0 and 1."
 _SOFTMAX = "You used a softmax: the channels do not compete, each has a sigmoid of its own."
 _WEIGHTS_ONLY = "You returned the weights; multiply x by them."
 _ADDED = "You added the weights; each channel is multiplied by its own."
 _NO_BIASES = "The biases are missing."
+_ONE_BIAS = "One of the two biases is missing: each layer has its own."
 _COLUMNS = "You weighed rows or columns: the weights [N, C] need two more axes before they meet [N, C, H, W]."
 
 
@@ -132,9 +139,9 @@ def squeeze_excitation(random: torch.Generator) -> Iterator[Case]:
         # At least one hidden neuron must be negative for one image, and one positive, or the rectifier cannot be seen.
         b1[0] = -(x[0].double().mean((1, 2)) @ w1[0].double()).item() + (0.7 if n * c % 2 else -0.7)
 
-        def logits(means: torch.Tensor, biases: int = 1, rectify=torch.relu, w1=w1, b1=b1, w2=w2, b2=b2):
-            hidden = torch.einsum("nc,rc->nr", means, w1.double()) + biases * b1
-            return torch.einsum("nr,cr->nc", rectify(hidden), w2.double()) + biases * b2
+        def logits(means: torch.Tensor, first=1, second=1, rectify=torch.relu, w1=w1, b1=b1, w2=w2, b2=b2):
+            hidden = torch.einsum("nc,rc->nr", means, w1.double()) + first * b1
+            return torch.einsum("nr,cr->nc", rectify(hidden), w2.double()) + second * b2
 
         def weighed(s: torch.Tensor, x=x) -> torch.Tensor:
             return torch.einsum("nchw,nc->nchw", x.double(), s)
@@ -146,12 +153,17 @@ def squeeze_excitation(random: torch.Generator) -> Iterator[Case]:
             _SUM: weighed(logits(means * height * width).sigmoid()),
             _MAXIMUM: weighed(logits(x.double().amax((2, 3))).sigmoid()),
             _WHOLE_BATCH: weighed(logits(means.mean(0, keepdim=True).expand(n, c)).sigmoid()),
+            _ONE_IMAGE: (
+                weighed(logits(means[:1].expand(n, c)).sigmoid()),
+                weighed(logits(means[-1:].expand(n, c)).sigmoid()),
+            ),
             _NO_RELU: weighed(logits(means, rectify=lambda h: h).sigmoid()),
             _NO_SIGMOID: (weighed(z), weighed(z.relu())),
             _SOFTMAX: weighed(z.softmax(1)),
             _WEIGHTS_ONLY: (s, s[:, :, None, None], s[:, :, None, None].expand(n, c, height, width)),
             _ADDED: x + s[:, :, None, None],
-            _NO_BIASES: weighed(logits(means, biases=0).sigmoid()),
+            _NO_BIASES: weighed(logits(means, 0, 0).sigmoid()),
+            _ONE_BIAS: (weighed(logits(means, 0, 1).sigmoid()), weighed(logits(means, 1, 0).sigmoid())),
             _COLUMNS: x * s if n in (1, height) and c in (1, width) else RuntimeError,
         }
         yield Case({"x": x, "w1": w1, "b1": b1, "w2": w2, "b2": b2}, weighed(s), mistakes)
@@ -171,6 +183,8 @@ _FLAT = "A linear layer reads all positions of all channels: C·H·W numbers."
 _NO_PAD = "You left out the padding when you followed the sides."
 _SQUARE = "Height and width are not the same: follow both."
 _ROUNDED_UP = "You rounded the sides up; where the kernel does not fit any more there is no output."
+_HALVED = "A pooling leaves (n − k) // s + 1 places; n // s is that only where k is s."
+_POOL_STRIDE = "A pooling has a stride of its own, its second number; it need not be its kernel."
 _SWAPPED = "Parameters come first, multiply-adds second."
 
 
@@ -207,13 +221,15 @@ def _by_formula(
     padded: bool = True,
     input_sides: bool = False,
     follow: bool = True,
-    square: bool = False,
+    square: int | None = None,
     up: bool = False,
+    halved: bool = False,
+    own_stride: bool = True,
 ) -> list[int]:
     """Count by the formulas, with the changes that make mistakes of them."""
     total, work, now = 0, 0, list(size)
-    if square:
-        now = [now[0], now[0]]
+    if square is not None:
+        now = [now[square]] * 2
     a = channels
     for kind, *numbers in layers:
         if kind == "linear":
@@ -226,7 +242,9 @@ def _by_formula(
         before = math.prod(now)
         if pool or kind == "conv":
             rounding = math.ceil if up else math.floor
-            now = [rounding((side + (2 * p if padded else 0) - k) / stride) + 1 for side in now]
+            stride = stride if own_stride or kind == "conv" else k
+            sides = [rounding((side + (2 * p if padded else 0) - k) / stride) + 1 for side in now]
+            now = [side // stride for side in now] if halved and kind == "pool" else sides
         if kind == "conv":
             b, products = numbers[0], (a if follow else channels) * k**taps
             total += (products + bias) * b
@@ -285,10 +303,12 @@ def network_costs(random: torch.Generator) -> Iterator[Case]:
             _DOUBLED: {"factor": 2},
             _FLAT: {"flat": False},
             _NO_PAD: {"padded": False},
-            _SQUARE: {"square": True},
             _ROUNDED_UP: {"up": True},
+            _HALVED: {"halved": True},
+            _POOL_STRIDE: {"own_stride": False},
         }
         mistakes = {says: _by_formula(layers, channels, size, **change) for says, change in changes.items()}
+        mistakes[_SQUARE] = tuple(_by_formula(layers, channels, size, square=side) for side in (0, 1))
         yield Case({"layers": layers, "channels": channels, "size": size}, right, mistakes | {_SWAPPED: right[::-1]})
 
 
@@ -301,6 +321,9 @@ _LAST_TRANSITION = "There is no transition after the last block."
 _AFTER_TRANSITION = "You noted the channels after each transition; asked are those after each block."
 _TRANSITION_FIRST = "The first block reads what the stem gives: the transition comes after it."
 _ROUNDED = "Half a channel is left out: round down, as the paper does."
+_HALF = "You kept a half; the transition keeps the share `compression`."
+_DIVIDED = "Multiply by compression: 1 / compression need not be a whole number."
+_KEPT_REST = "You kept what the transition leaves out: compression is the share that stays."
 _REPLACED = "You forgot what went in: a dense block keeps it and appends."
 _TIMES = "The channels grow by addition: each layer appends `growth` maps."
 
@@ -320,7 +343,7 @@ def dense_channels(random: torch.Generator) -> Iterator[Case]:
         return int(torch.randint(low, high + 1, (), generator=random))
 
     settings = [(4, 3, (1,), 0.5), (4, 3, (2, 1), 0.5), (7, 3, (3, 2), 0.5), (64, 32, (6, 12, 24, 16), 0.5)]
-    settings += [(16, 12, (4, 4, 4), 1.0), (10, 5, (3, 2, 4), 0.25)]
+    settings += [(16, 12, (4, 4, 4), 1.0), (10, 5, (3, 2, 4), 0.25), (6, 4, (2, 3, 1), 0.75)]
     settings += [(number(3, 90), number(3, 40), tuple(number(1, 9) for _ in range(4)), 0.5) for _ in range(2)]
 
     def follow(channels, growth, blocks, compression, *, last=False, first=False, once=False, keep=1, up=False):
@@ -354,6 +377,9 @@ def dense_channels(random: torch.Generator) -> Iterator[Case]:
             _ROUNDED: follow(*setting, up=True),
             _REPLACED: follow(*setting, keep=0),
             _TIMES: times,
+            _HALF: follow(channels, growth, blocks, 0.5),
+            _DIVIDED: follow(channels, growth, blocks, 1 / int(1 / compression)),
+            _KEPT_REST: follow(channels, growth, blocks, 1 - compression),
         }
         inputs = {"channels": channels, "growth": growth, "blocks": blocks, "compression": compression}
         yield Case(inputs, right, mistakes)

@@ -18,6 +18,7 @@ _LOG_OF_ZERO = (
     "Your probability is rounded to 0, and its logarithm is lost: stay in logarithms, z − m − log Σ exp(z − m)."
 )
 _EPSILON = "A small number inside the logarithm hides how wrong the network is: here the loss is large, and must be."
+_HIDDEN = "You put a number in the place of nan or infinity; that hides the overflow and is not the loss."
 _ONE_MAXIMUM = "You subtracted one maximum for the whole batch; each row has its own."
 
 
@@ -27,9 +28,13 @@ def _surprise(row: list[float], label: int) -> Decimal:
     return -(powers[label] / sum(powers)).ln()
 
 
-def _naive(logits: Tensor, target: Tensor) -> float:
+def _naive_each(logits: Tensor, target: Tensor) -> Tensor:
     powers = logits.exp()
-    return float(-(powers / powers.sum(1, keepdim=True)).gather(1, target[:, None]).log().mean())
+    return -(powers / powers.sum(1, keepdim=True)).gather(1, target[:, None]).log()
+
+
+def _naive(logits: Tensor, target: Tensor) -> float:
+    return float(_naive_each(logits, target).mean())
 
 
 def _shifted_by_one_maximum(logits: Tensor, target: Tensor) -> float:
@@ -95,6 +100,9 @@ def cross_entropy(random: torch.Generator) -> Iterator[Case]:
                 -p.log_softmax(1).gather(1, target[:, None]).mean()
             ),
         }
+        mistakes["That is by how much the largest logit is above the true one; the sum has all classes in it."] = float(
+            (logits.double().amax(1) - logits.double().gather(1, target[:, None])[:, 0]).mean()
+        )
         yes_or_no = float(-(own.log() + others.log().sum(1)).mean())
         if math.isfinite(yes_or_no):
             mistakes["That is the loss of K yes-or-no questions; here just one class is true."] = yes_or_no
@@ -102,6 +110,7 @@ def cross_entropy(random: torch.Generator) -> Iterator[Case]:
         naive = _naive(logits, target)
         if not math.isfinite(naive):
             mistakes[_OVERFLOW] = naive
+            mistakes[_HIDDEN] = float(_naive_each(logits, target).nan_to_num().mean())
         logarithm = -logits.softmax(1).gather(1, target[:, None])[:, 0].log().mean()
         if not math.isfinite(logarithm):
             mistakes[_LOG_OF_ZERO] = float(logarithm)
@@ -324,6 +333,8 @@ def macro_f1(random: torch.Generator) -> Iterator[Case]:
             ),
             "You took the plain mean of precision and recall; F1 is their harmonic mean.": (p_mean + r_mean) / 2,
             "You weighed the classes by how often they occur; macro means that each counts the same.": weighted,
+            "The last class is missing: they go from 0 to num_classes − 1.": _mean([f1[c] for c in f1 if c < k - 1]),
+            "Class 0 counts as all others; nothing is said of a background here.": _mean([f1[c] for c in f1 if c]),
             "That is the intersection over union; F1 counts what is right twice.": _mean(
                 [r / (p + t - r) for r, p, t in counts if p + t]
             ),
@@ -401,7 +412,7 @@ def _holds_graph(came) -> str | None:
     return None
 
 
-class _Given(nn.Sequential):
+class Network(nn.Sequential):
     """A network that keeps the last copy made of it: the one that an answer was given."""
 
     def __deepcopy__(self, memo: dict) -> nn.Sequential:
@@ -435,11 +446,11 @@ def train(random: torch.Generator) -> Iterator[Case]:
             for n, side in sizes
         ]
 
-    def network(*, norm: bool, hidden: int = 4) -> _Given:
+    def network(*, norm: bool, hidden: int = 4) -> Network:
         layers = [nn.Flatten(), nn.Linear(4, hidden), nn.ReLU(), nn.Linear(hidden, 3)]
         if norm:
             layers.insert(2, nn.BatchNorm1d(hidden))
-        model = _Given(*layers)
+        model = Network(*layers)
         with torch.no_grad():
             for p in model.parameters():
                 p.copy_(torch.randn(p.shape, generator=random))
@@ -587,6 +598,10 @@ def mean_and_std(random: torch.Generator) -> Iterator[Case]:
                 "Your sums are of each image's means: take them over pixels, since a larger image has more.": [
                     i_means.mean(0),
                     (i_squares - i_means.mean(0) ** 2).sqrt(),
+                ],
+                "You averaged means and mean squares of the batches; a batch with more pixels counts more.": [
+                    b_means.mean(0),
+                    ((b_stds**2 + b_means**2).mean(0) - b_means.mean(0) ** 2).sqrt(),
                 ],
                 "You looked at one batch only; all of them count.": tuple(
                     [b_means[i], b_stds[i]] for i in (0, len(batches) - 1)

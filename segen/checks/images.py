@@ -22,9 +22,11 @@ _NO_PADDING = "The zeros at the border are missing: pad before you slide the ker
 _PADDED_AFTER = "You put the zeros around the output; they belong around the input."
 _ONE_SIDE = "You padded below and on the right only; zeros come on all four sides."
 _PADDED_ROWS = "You padded above and below only; zeros come on the left and right too."
+_PADDED_COLUMNS = "You padded on the left and right only; zeros come above and below too."
 _EDGE = "You repeated the edge instead of putting zeros around the image."
 _NO_STRIDE = "Every position is there: with a stride of s only each s-th row and column is kept."
 _STRIDE_ROWS = "You took the stride in the rows only; the columns have it too."
+_STRIDE_COLUMNS = "You took the stride in the columns only; the rows have it too."
 _STRIDE_LATE = "You begin the stride at the second position; the first output is where the kernel first fits."
 _LAST = "The last position is missing: the kernel fits there once more (the + 1 of the formula)."
 _NO_BIAS = "The bias is missing."
@@ -106,6 +108,7 @@ def conv2d(random: torch.Generator) -> Iterator[Case]:
             else Exception,
             _NO_STRIDE: _slide(framed, weight, (1, 1)) + add,
             _STRIDE_ROWS: _slide(framed, weight, (s, 1)) + add,
+            _STRIDE_COLUMNS: _slide(framed, weight, (1, s)) + add,
             _LAST: _slide(framed, weight, both, last=1) + add,
             _NO_BIAS: right - add,
             _BIAS_EACH: right + (c - 1) * add,
@@ -125,6 +128,7 @@ def conv2d(random: torch.Generator) -> Iterator[Case]:
                     _slide(_frame(x, 0, 2 * p, 0, 2 * p), weight, both) + add,
                 ),
                 _PADDED_ROWS: _slide(_frame(x, p, p, 0, 0), weight, both) + add,
+                _PADDED_COLUMNS: _slide(_frame(x, 0, 0, p, p), weight, both) + add,
                 _EDGE: _slide(_edge_repeated(x, p), weight, both) + add,
             }
         if s > 1:
@@ -164,7 +168,7 @@ def output_size(random: torch.Generator) -> Iterator[Case]:
     fixed += [(2, 3, 2, 0, 1), (2, 3, 1, 1, 1), (1, 2, 2, 1, 2), (32, 4, 2, 1, 1), (224, 7, 2, 3, 1)]
     fixed = [(*one, False) for one in [*fixed, (33, 3, 1, 12, 12)]]
     fixed += [(*one, True) for one in ((5, 2, 2, 0, 1), (4, 2, 2, 0, 1), (3, 2, 2, 1, 1), (4, 3, 2, 1, 1))]
-    fixed += [(4, 1, 2, 0, 1, True), (2, 3, 2, 0, 1, True), (6, 3, 2, 0, 1, True)]
+    fixed += [(4, 1, 2, 0, 1, True), (2, 3, 2, 0, 1, True), (6, 3, 2, 0, 1, True), (6, 2, 2, 0, 2, True)]
     ranges = ((1, 40), (1, 8), (1, 5), (0, 4), (1, 4), (0, 2))
     drawn = [tuple(int(torch.randint(*r, (), generator=random)) for r in ranges) for _ in range(30)]
     for n, k, s, p, d, ceil in fixed + sorted(drawn):
@@ -209,6 +213,9 @@ def output_size(random: torch.Generator) -> Iterator[Case]:
             ),
             "The image ends at n + p, counted from the first zero before it: a window may begin up to there.": counted(
                 room, end=n
+            ),
+            "Whether pixels are left over is a matter of the whole span, d(k − 1) + 1, not of k alone.": or_refused(
+                room // s + 1 + bool(ceil and (n + 2 * p - k) % s and (room // s + 1) * s < n + p)
             ),
             "ceil adds a window only where the last whole one leaves pixels over.": or_refused(room // s + 1 + ceil),
         }
@@ -278,6 +285,18 @@ def receptive_field(random: torch.Generator) -> Iterator[Case]:
                 layers, index, lambda i, s, p: i - p
             ),
             "The last row is one too far: a window of k rows from i on ends at i + d(k − 1).": [first, last + 1],
+            "You added the paddings as they are; one of a later layer counts times all strides before that layer.": [
+                index * steps - sum(padding for _, _, padding, _ in layers),
+                index * steps - sum(padding for _, _, padding, _ in layers) + side - 1,
+            ],
+            "You let a layer's own stride widen its window; only the strides before it do.": [
+                first,
+                first
+                + sum(
+                    d * (k - 1) * math.prod(s for _, s, _, _ in layers[: i + 1])
+                    for i, (k, _, _, d) in enumerate(layers)
+                ),
+            ],
             "You added whole kernels; each layer adds d(k − 1) rows.": back(layers, index, width=lambda k, d: d * k),
             "You left the dilation out: taps are d apart, so a window ends d(k − 1) further on.": back(
                 layers, index, width=lambda k, d: k - 1

@@ -272,7 +272,7 @@ def _as_tensor(value: Any) -> torch.Tensor | None:
     if isinstance(value, float | int | np.number) and not isinstance(value, bool | np.complexfloating):
         return torch.tensor(float(value), dtype=torch.float64)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.array(value, order="C"))  # ascontiguousarray would give a single number an axis
     if not isinstance(value, torch.Tensor) or value.is_complex() or value.is_quantized or value.is_meta:
         return None
     return value.detach().to_dense().cpu()
@@ -335,7 +335,7 @@ def _short(value: Any) -> str:
         if numbers is None or numbers.numel() > SHOWN:
             return f"tensor {shape} {str(value.dtype).removeprefix('torch.')}"
         return f"tensor {shape} {_numbers(numbers.tolist())}"
-    if isinstance(value, list | tuple) and any(isinstance(one, torch.Tensor) for one in value):
+    if _holds_tensors(value):
         return f"[{', '.join(map(_short, value))}]"
     if isinstance(value, torch.nn.Module):
         return f"a {type(value).__name__}"
@@ -348,6 +348,10 @@ def _short(value: Any) -> str:
     except Exception:
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(v, torch.Tensor) or _holds_tensors(v) for v in value)
 
 
 def _numbers(nested: Any) -> str:

@@ -147,7 +147,7 @@ def of(monkeypatch, inputs, expected, mistakes=None):
         (3, [3, np.int32(3), torch.tensor(3)], [3.0, True, torch.tensor(3.0), torch.tensor([3])]),
         (True, [True, np.bool_(True), torch.tensor(True)], [1, torch.tensor(1), False, "True"]),
         (False, [False, torch.tensor(False)], [0, True]),
-        (torch.tensor(1.5), [1.5, np.float64(1.5)], [1.0]),
+        (torch.tensor(1.5), [1.5, np.float64(1.5), np.array(1.5)], [1.0, np.array([1.5])]),
         ([1, 2.5], [(1, 2.5), [1, torch.tensor(2.5)]], [(1, 2), (1, 2.5, 3), {1, 2.5}, 1]),
         ([torch.ones(2), 3], [(torch.ones(2), 3), [np.ones(2), 3]], [(3, torch.ones(2)), (torch.ones(3), 3)]),
         ([1, 2, 3], [torch.tensor([1, 2, 3]), np.array([1, 2, 3])], [torch.tensor([1.0, 2, 3]), torch.tensor(1)]),
@@ -444,6 +444,11 @@ def test_html_is_escaped_and_text_is_one_line():
     assert "a &lt; b" in verdict._repr_html_()
     assert "&lt;net&gt;" in verdict._repr_html_()
     assert str(verdict) == "✗ f: wrong. a < b For x = <net> Hint"
+
+
+def test_tensors_in_nested_lists_are_shown_as_others_are(monkeypatch):
+    judge = of(monkeypatch, {"batches": [(torch.ones(20, 2), torch.tensor([1, 2]))]}, 5)
+    assert "batches = [[tensor 20×2 float32, tensor 2 [1, 2]]]" in judge.judge(lambda batches: 6).evidence
 
 
 def test_progress_shows_what_is_done_and_what_is_left(capsys):

@@ -60,6 +60,12 @@ def residual_block__projection_rectified(x, reduce, middle, expand, projection, 
     return F.relu(F.conv2d(y, expand) + (x if projection is None else F.relu(F.conv2d(x, projection, stride=stride))))
 
 
+def residual_block__pre_activated(x, reduce, middle, expand, projection, stride=1):
+    """Put the rectifiers before the convolutions, and none after the sum."""
+    y = F.conv2d(F.relu(F.conv2d(F.relu(x), reduce)), middle, stride=stride, padding=1)
+    return F.conv2d(F.relu(y), expand) + (x if projection is None else F.conv2d(x, projection, stride=stride))
+
+
 def _gates(means, w1, b1, w2, b2):
     return torch.sigmoid(torch.relu(means @ w1.T + b1) @ w2.T + b2)
 
@@ -77,6 +83,16 @@ def squeeze_excitation__maximum(x, w1, b1, w2, b2):
 def squeeze_excitation__mean_over_the_batch(x, w1, b1, w2, b2):
     """Squeeze the whole batch to one row."""
     return x * _gates(x.mean((0, 2, 3))[None], w1, b1, w2, b2)[:, :, None, None]
+
+
+def squeeze_excitation__first_image(x, w1, b1, w2, b2):
+    """Compute the weights of one image and give them to all."""
+    return x * _gates(x[:1].mean((2, 3)), w1, b1, w2, b2)[:, :, None, None]
+
+
+def squeeze_excitation__first_bias_missing(x, w1, b1, w2, b2):
+    """Add the second bias only."""
+    return x * _gates(x.mean((2, 3)), w1, torch.zeros_like(b1), w2, b2)[:, :, None, None]
 
 
 def squeeze_excitation__no_rectifier(x, w1, b1, w2, b2):
@@ -156,6 +172,16 @@ def network_costs__poolings_ignored(layers, channels, size):
 def network_costs__square_image(layers, channels, size):
     """Follow the height alone."""
     return _costs(layers, channels, (size[0], size[0]))
+
+
+def network_costs__pooling_divides(layers, channels, size):
+    """Divide the sides by a pooling's stride, as if its kernel were as large."""
+    return _costs([("pool", n[1], n[1]) if kind == "pool" else (kind, *n) for kind, *n in layers], channels, size)
+
+
+def network_costs__pooling_by_its_kernel(layers, channels, size):
+    """Let a pooling step by its kernel."""
+    return _costs([("pool", n[0], n[0]) if kind == "pool" else (kind, *n) for kind, *n in layers], channels, size)
 
 
 def network_costs__rounded_up(layers, channels, size):
@@ -238,6 +264,30 @@ def dense_channels__rounded_up(channels, growth, blocks, compression=0.5):
         found.append(channels)
         channels = math.ceil(compression * channels)
     return found
+
+
+def _compressed(channels, growth, blocks, compress):
+    found = []
+    for count in blocks:
+        channels += count * growth
+        found.append(channels)
+        channels = compress(channels)
+    return found
+
+
+def dense_channels__always_halved(channels, growth, blocks, compression=0.5):
+    """Halve, whatever the compression."""
+    return _compressed(channels, growth, blocks, lambda c: c // 2)
+
+
+def dense_channels__divided_by_a_whole_number(channels, growth, blocks, compression=0.5):
+    """Divide by 1 / compression, made a whole number: right for 1, 1/2, 1/4, and nothing between."""
+    return _compressed(channels, growth, blocks, lambda c: c // int(1 / compression))
+
+
+def dense_channels__share_thrown_away(channels, growth, blocks, compression=0.5):
+    """Take the compression for the share that goes."""
+    return _compressed(channels, growth, blocks, lambda c: int((1 - compression) * c))
 
 
 def dense_channels__input_forgotten(channels, growth, blocks, compression=0.5):

@@ -33,6 +33,17 @@ def cross_entropy__one_maximum_for_all(logits, target):
     return (shifted.exp().sum(1).log() + _picked(shifted, target)).mean()
 
 
+def cross_entropy__margin(logits, target):
+    """Take the distance to the largest logit, as if the sum had one class."""
+    return (logits.amax(1) + _picked(logits, target)).mean()
+
+
+def cross_entropy__nan_replaced(logits, target):
+    """Mend the overflow afterwards."""
+    powers = logits.float().exp()
+    return torch.nan_to_num(_picked((powers / powers.sum(1, keepdim=True)).log(), target)).mean()
+
+
 def cross_entropy__summed(logits, target):
     """Sum over the batch."""
     return F.cross_entropy(logits, target, reduction="sum")
@@ -194,6 +205,20 @@ def _sums(prediction, target, num_classes):
     predicted = torch.bincount(prediction, minlength=num_classes).double()
     present = torch.bincount(target, minlength=num_classes).double()
     return right, predicted, present
+
+
+def macro_f1__last_class_missing(prediction, target, num_classes):
+    """End the loop one class early."""
+    right, predicted, present = (t[:-1] for t in _sums(prediction, target, num_classes))
+    occurs = predicted + present > 0
+    return (2 * right[occurs] / (predicted + present)[occurs]).mean()
+
+
+def macro_f1__class_0_left_out(prediction, target, num_classes):
+    """Take class 0 for a background."""
+    right, predicted, present = (t[1:] for t in _sums(prediction, target, num_classes))
+    occurs = predicted + present > 0
+    return (2 * right[occurs] / (predicted + present)[occurs]).mean()
 
 
 def macro_f1__absent_class_counts_0(prediction, target, num_classes):
@@ -459,6 +484,13 @@ def mean_and_std__channels_mixed(batches):
 def mean_and_std__mean_not_subtracted(batches):
     """Take the root of the mean square."""
     return _pixels(batches).mean(1), _pixels(batches).square().mean(1).sqrt()
+
+
+def mean_and_std__batches_alike_and_their_squares(batches):
+    """Average the means and the mean squares of the batches."""
+    mean = torch.stack([x.double().mean((0, 2, 3)) for x in batches]).mean(0)
+    squares = torch.stack([x.double().square().mean((0, 2, 3)) for x in batches]).mean(0)
+    return mean, (squares - mean.square()).clamp_min(0).sqrt()
 
 
 def mean_and_std__last_batch(batches):

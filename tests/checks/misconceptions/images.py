@@ -39,6 +39,16 @@ def conv2d__stride_in_rows_only(x, weight, bias, stride=1, padding=0):
     return F.conv2d(x, weight, bias, (stride, 1), padding)
 
 
+def conv2d__stride_in_columns_only(x, weight, bias, stride=1, padding=0):
+    """Take the stride along the other axis."""
+    return F.conv2d(x, weight, bias, (1, stride), padding)
+
+
+def conv2d__padded_left_and_right(x, weight, bias, stride=1, padding=0):
+    """Leave the rows without zeros."""
+    return F.conv2d(x, weight, bias, stride, (0, padding))
+
+
 def conv2d__stride_from_the_second(x, weight, bias, stride=1, padding=0):
     """Keep each s-th position, but not beginning with the first."""
     return F.conv2d(x, weight, bias, 1, padding)[:, :, stride - 1 :: stride, stride - 1 :: stride]
@@ -172,6 +182,12 @@ def output_size__padding_before_forgotten(n, kernel, stride=1, padding=0, dilati
     return _sized(n, kernel, stride, padding, dilation, ceil) if size * stride < n else size
 
 
+def output_size__gaps_forgotten_by_ceil(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
+    """Ask by the undilated kernel whether pixels are left over."""
+    size = _sized(n, kernel, stride, padding, dilation, False)
+    return size + 1 if ceil and (n + 2 * padding - kernel) % stride and size * stride < n + padding else size
+
+
 def output_size__too_large_with_ceil(n, kernel, stride=1, padding=0, dilation=1, ceil=False):
     """Let a kernel that is too large hang over the end."""
     room = n + 2 * padding - dilation * (kernel - 1) - 1
@@ -229,6 +245,22 @@ def receptive_field__dilation_times_kernel(layers, index):
 def receptive_field__from_the_wrong_end(layers, index):
     """Go from the first layer to the last."""
     return _rows(list(layers)[::-1], index)
+
+
+def receptive_field__paddings_unscaled(layers, index):
+    """Move the window by the plain sum of all paddings."""
+    first, last = _rows(layers, index, begin=lambda i, s, p: i * s)
+    before = sum(padding for _, _, padding, _ in layers)
+    return first - before, last - before
+
+
+def receptive_field__own_stride_widens(layers, index):
+    """Multiply what a layer adds by its own stride, too."""
+    first, side, step = _rows(layers, index)[0], 0, 1
+    for kernel, stride, _, dilation in layers:
+        step *= stride
+        side += dilation * (kernel - 1) * step
+    return first, first + side
 
 
 def receptive_field__cut_at_the_edge(layers, index):
