@@ -195,6 +195,151 @@ class CalibrationError:
         return confidence / number, right / number
 
 
+def frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Return `|μa − μb|² + tr(Σa + Σb − 2 (Σa Σb)^½)` of two sets of features `[N, D]` and `[M, D]`, 0 or more.
+
+    It is the distance of two Gaussians with the sets' means and covariances (N − 1 in the denominator), in float64.
+    Smaller is better; it is biased upwards, the more the fewer the samples, so that only values of equal N compare.
+
+    Raises ValueError for features that are no finite floats `[N, D]` of one D, and below D + 1 samples, where a
+    covariance is singular. Source: Heusel et al. (1706.08500, equation 6), there of Inception's features.
+    """
+    a, b = _features("frechet_distance", a=a, b=b)
+    fewest, needed = min(len(a), len(b)), a.shape[1] + 1
+    if fewest < needed:
+        raise ValueError(
+            f"frechet_distance was given {fewest} samples of {a.shape[1]} features; give {needed} or more of each set, "
+            "as with fewer the covariance is singular."
+        )
+    means = a.mean(0), b.mean(0)
+    # With Σ = RᵀR from a QR decomposition, the eigenvalues of Σa Σb are the squares of the singular values of Ra Rbᵀ.
+    # These are real and exact to rounding; a square root of the product itself loses half the digits, and becomes
+    # complex, where features are nearly dependent, as few samples or units that never fire make them.
+    roots = [
+        torch.linalg.qr((x - mean) / (len(x) - 1) ** 0.5, mode="r").R for x, mean in zip((a, b), means, strict=True)
+    ]
+    shared = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    distance = (means[0] - means[1]).square().sum() + sum(r.square().sum() for r in roots) - 2 * shared
+    return max(distance.item(), 0.0)
+
+
+def kernel_distance(a: torch.Tensor, b: torch.Tensor) -> tuple[float, float]:
+    """Return the squared maximum mean discrepancy of two sets of features `[M, D]`, `[N, D]`, and its standard error.
+
+    The kernel is `(xᵀy / D + 1)³`. The estimate takes all samples, no pair of a sample with itself, in float64; it is
+    unbiased, and so may be negative. The error's square adds unbiased estimates of the parts of the variance in
+    Hoeffding's decomposition, so it holds for equal distributions too, where the first part vanishes; there it is
+    kept from 0 and comes out some tenth too large. Memory is that of a few M × N matrices.
+
+    Raises ValueError for features that are no finite floats `[N, D]` of one D, and below four samples. Source:
+    Bińkowski et al. (1801.01401, equation 4); Gretton et al., JMLR 2012, lemma 6.
+    """
+    a, b = _features("kernel_distance", a=a, b=b)
+    m, n = len(a), len(b)
+    if min(m, n) < 4:
+        raise ValueError(f"kernel_distance was given {m} and {n} samples; give four or more of each set.")
+    inside_a, of_a, pairs_a = _within(_cubic(a, a))
+    inside_b, of_b, pairs_b = _within(_cubic(b, b))
+    across = _cubic(a, b)
+    rows, columns, mean = across.mean(1), across.mean(0), across.mean()
+    pairs_ab = across.sub_(rows[:, None]).sub_(columns).add_(mean).square().sum() / ((m - 1) * (n - 1))
+    # What each sample does by itself, its spread cleared of what it does together with another one …
+    alone = 4 / m * ((of_a - rows).var() - pairs_a / (m - 2) - pairs_ab / n)
+    alone += 4 / n * ((of_b - columns).var() - pairs_b / (n - 2) - pairs_ab / m)
+    # … and what pairs do.
+    together = 2 * pairs_a / (m * (m - 1)) + 2 * pairs_b / (n * (n - 1)) + 4 * pairs_ab / (m * n)
+    # For equal distributions `alone` is 0 but for noise, and may be negative: half of `together` is the least.
+    variance = (alone + together).clamp(min=together / 2)
+    return (inside_a + inside_b - 2 * mean).item(), variance.sqrt().item()
+
+
+def inception_score(probabilities: torch.Tensor) -> float:
+    """Return `exp(mean KL(p(y | x) ‖ p(y)))` of class probabilities `[N, K]`: from 1 to K, larger is better.
+
+    `p(y)` is their mean over all N, which are not split into parts; in float64, with `0 log 0 = 0`.
+
+    Raises ValueError for what is no floats `[N, K]`, for an empty set, and for rows that are no probabilities.
+    Source: Salimans et al. (1606.03498, section 4), there of Inception's classes.
+    """
+    (p,) = _features("inception_score", probabilities=probabilities)
+    low, off = p.min().item(), (p.sum(1) - 1).abs().max().item()
+    if low < 0 or off > 1e-2:
+        raise ValueError(
+            f"inception_score was given rows with the sum {p.sum(1)[(p.sum(1) - 1).abs().argmax()].item():.4g} and the "
+            f"least value {low:.4g}; give probabilities, of logits logits.softmax(1)."
+        )
+    entropy = torch.special.entr
+    return (entropy(p.mean(0)).sum() - entropy(p).sum(1).mean()).exp().item()
+
+
+def precision_recall(real: torch.Tensor, fake: torch.Tensor, k: int = 3) -> tuple[float, float]:
+    """Return what share of `fake [M, D]` lies where `real [N, D]` does, and the reverse: each from 0 to 1.
+
+    A set covers the balls around its samples that reach to their `k`-th nearest neighbour in the set, itself not
+    counted. Precision is the share of `fake` that `real` covers, recall the share of `real` that `fake` covers.
+    Distances are Euclidean, in float64.
+
+    Raises ValueError for features that are no finite floats `[N, D]` of one D, and unless k is 1 or more and below
+    the number of samples. Source: Kynkäänniemi et al. (1904.06991, equations 1 and 2).
+    """
+    check_positive("precision_recall", k=k)
+    real, fake = _features("precision_recall", real=real, fake=fake)
+    if min(len(real), len(fake)) <= k:
+        raise ValueError(
+            f"precision_recall was given {len(real)} real and {len(fake)} fake samples with k={k}; give more than k of "
+            "each, as a sample is no neighbour of itself."
+        )
+    between = _distances(real, fake)
+    radii = [_distances(x, x).kthvalue(k + 1, dim=1).values for x in (real, fake)]  # the first is the sample itself
+    covered = (between <= radii[0][:, None]).any(0), (between <= radii[1]).any(1)
+    return covered[0].double().mean().item(), covered[1].double().mean().item()
+
+
+def _features(judge: str, **sets: torch.Tensor) -> list[torch.Tensor]:
+    """Return the sets of features in float64 on the CPU; raise ValueError unless they are finite floats of one D."""
+    for name, x in sets.items():
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim != 2 or not x.numel():
+            given = f"{list(x.shape)} of {x.dtype}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise ValueError(
+                f"{judge} was given {name} as {given}; give floats [N, D], a row for each sample (of maps [N, D, H, W] "
+                "their means, maps.mean((2, 3)))."
+            )
+        bad = (~x.isfinite().all(1)).sum().item()
+        if bad:
+            raise ValueError(
+                f"{judge} was given {name} with NaN or infinity in {bad} of {len(x)} rows; look at what made them."
+            )
+    widths = {name: x.shape[1] for name, x in sets.items()}
+    if len({*widths.values()}) > 1:
+        raise ValueError(
+            f"{judge} was given {' and '.join(f'{name} with {d} features' for name, d in widths.items())}; give "
+            "features of one network."
+        )
+    return [x.detach().cpu().double() for x in sets.values()]
+
+
+def _cubic(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a @ b.T / a.shape[1] + 1).pow_(3)
+
+
+def _within(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of a set's own kernel matrix `[N, N]`: the mean over pairs, each sample's part, and the variance of pairs.
+
+    The last is the mean square of what neither of the two alone explains, unbiased by U-centring (Székely, Rizzo,
+    The Annals of Statistics 2014, equation 3.1). The matrix is overwritten.
+    """
+    n = len(kernel)
+    kernel.fill_diagonal_(0)
+    parts, mean = kernel.sum(1) / (n - 2), kernel.sum() / (n * (n - 1))
+    kernel.sub_(parts[:, None]).sub_(parts).add_(mean * n / (n - 2)).fill_diagonal_(0)
+    return mean, parts, kernel.square().sum() / (n * (n - 3))
+
+
+def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    # By differences: through a matrix product, a sample's distance to its own copy is not 0.
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
 def _are_bytes(values: torch.Tensor) -> bool:
     if values.numel() == 0:
         return True
