@@ -28,9 +28,9 @@ def pretrained(name: str) -> nn.Module:
 
     `"roadsigns"` is Part I's classifier of `RoadSigns`, which Part III measures with: images `[N, 3, 32, 32]` in
     [-1, 1] → logits `[N, 10]`. Its features `[N, 64]` are `network.features(x)[-1].mean((2, 3))`, what its last layer
-    reads. `"fashion"` is the same of Fashion-MNIST padded to 32×32, images `[N, 1, 32, 32]`. `"gan"`, `"dcgan"`, `"wgan"`
-    and `"sngan"` are generators of Part III: noise `[N, 64]` → road signs `[N, 3, 32, 32]`. Nothing is loaded from a
-    network, and no random number is drawn.
+    reads. `"fashion"` is the same of Fashion-MNIST padded to 32×32, images `[N, 1, 32, 32]`. `"gan"`, `"dcgan"`,
+    `"wgan"` and `"sngan"` are generators of Part III: noise `[N, 64]` → road signs `[N, 3, 32, 32]`. Nothing is loaded
+    from a network, and no random number is drawn.
 
     Raises ValueError, with the names there are, if no network of that name is shipped.
     """
