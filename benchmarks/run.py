@@ -13,7 +13,7 @@ from pathlib import Path
 # One thread, which a busy second core disturbs least; torch reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-NAMES = ("trainer", "unet", "confusion", "imports", "scenes", "channels_last")
+NAMES = ("trainer", "dcgan", "unet", "confusion", "imports", "scenes", "channels_last")
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
 COLUMNS = ("benchmark", "what", "median (least–greatest)", "asked", "met", "processor/wall")

@@ -70,6 +70,7 @@ def test_spread_and_disturbance_are_told(load):
     ("name", "settings", "count"),
     [
         ("trainer", {"steps": 1, "scenes": 8}, 2),
+        ("dcgan", {"steps": 1}, 3),
         ("confusion", {"shape": (1, 8, 8), "updates": 1}, 3),
         ("scenes", {"count": 2}, 4),
         ("channels_last", {"steps": 1}, 1),
