@@ -22,6 +22,8 @@ OF_MANY = {
     "driving": ["data"],
     "evaluation": ["metrics"],
     "inversion": ["models"],
+    "wgan": ["losses"],
+    "spectral_normalisation": ["models"],
 }
 
 # What is passed on by names of the caller's own: the arguments that a check speaks of, the lists of a history.
