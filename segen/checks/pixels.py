@@ -192,6 +192,8 @@ def confusion_matrix(random: torch.Generator) -> Iterator[Case]:
         prediction, target = (_maps(n, height, width, k, random) for _ in range(2))
         target[torch.rand(target.shape, generator=random) < 0.2] = VOID
         cases.append((prediction, target, k))
+    many = _maps(1, 30, 40, 2, random)
+    cases.append((many, many.where(_maps(1, 30, 40, 8, random) > 0, 1), 2))  # more of a pair than a byte holds
     for prediction, target, k in cases:
         pairs = _pairs(prediction, target)
         right = _counted(pairs, k)
@@ -213,6 +215,7 @@ def confusion_matrix(random: torch.Generator) -> Iterator[Case]:
             "Void was counted as right: leave its pixels out of both maps.": agreed,
             "You returned shares of the rows; counts are asked for.": torch.where(rows > 0, right / rows, NAN),
             "You returned shares of all pixels; counts are asked for.": right / max(1, len(used)),
+            "Counts above 255 do not fit into a byte: count in int64.": (right % 256, (right + 128) % 256 - 128),
             "The matrix is still flat; reshape it to [k, k].": right.flatten(),
             "The matrix is too large: void (255) has a cell of its own.": lambda got, k=k: (
                 isinstance(got, torch.Tensor) and got.numel() > k * k
@@ -258,6 +261,7 @@ def mean_iou_of_set(random: torch.Generator) -> Iterator[Case]:
         ([([[[1, 1, 0, 1]]], [[[0, 1, 255, 1]]])], 3),
         ([([[[1, 0]]], [[[255, 255]]])], 2),
         ([([[[0, 1]]], [[[0, 0]]]), ([[[1, 1], [1, 0]]], [[[1, 1], [0, 0]]])], 2),
+        ([([[[0, 1, 1, 0]]], [[[1, 1, 1, 0]]])], 2),
     ]
     cases = [([(torch.tensor(a), torch.tensor(b)) for a, b in batches], k) for batches, k in fixed]
     for number, sizes in enumerate(([1], [1, 2], [2, 1, 3], [3, 3])):
@@ -306,6 +310,8 @@ def mean_iou_of_set(random: torch.Generator) -> Iterator[Case]:
             "You pooled the classes; each has its own IoU, and the mean is of these.": _ratio(
                 sum(b for b, _, _ in sums), sum(union)
             ),
+            "The last class is missing: they go from 0 to k − 1.": _mean(_ious(used, k)[:-1]),
+            "Class 0 counts as all others; nothing is said of a background here.": _mean(_ious(used, k)[1:]),
             "That is the mean Dice.": _mean([_ratio(2 * b, s + t) for b, s, t in sums]),
             "That is the share of pixels that are right.": _ratio(sum(b for b, _, _ in sums), len(used)),
             "It divides by zero where a class is absent, or where no pixel counts.": ZeroDivisionError,
@@ -325,6 +331,14 @@ def _decoded(colours: torch.Tensor, name: Callable[[tuple[int, ...]], int]) -> t
     return torch.tensor([[name(tuple(colour)) for colour in row] for row in colours.tolist()])
 
 
+def _apart(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    return max(abs(x - y) for x, y in zip(a, b, strict=True))
+
+
+def _weighed(colour: tuple[int, ...], weights: tuple[int, ...]) -> int:
+    return sum(w * c for w, c in zip(weights, colour, strict=True))
+
+
 @exercise(
     "pixels",
     hints=(
@@ -342,6 +356,9 @@ def decode_palette(random: torch.Generator) -> Iterator[Case]:
         ([[[200, 10, 0], [1, 2, 3], [0, 10, 200]]], red_and_blue),
         ([[[200, 10, 7], [0, 10, 200]]], red_and_blue),
         ([[[0, 0, 0], [128, 0, 0]]], [[128, 0, 0], [64, 0, 0]]),
+        ([[[200, 10, 0], [201, 10, 0], [0, 12, 200]]], red_and_blue),
+        ([[[0, 1, 0], [0, 0, 255]], [[0, 0, 100], [0, 0, 10]]], [[0, 1, 0], [0, 0, 10], [0, 0, 100], [0, 0, 255]]),
+        ([[[1, 1, 0], [0, 0, 1]], [[3, 0, 0], [1, 0, 1]]], [[3, 0, 0], [1, 1, 0], [0, 0, 1]]),
         ([[[30, 20, 10], [10, 20, 30]], [[20, 20, 20], [30, 20, 10]]], [[10, 20, 30], [20, 20, 20], [30, 20, 10]]),
     ]
     cases = [tuple(torch.tensor(part, dtype=torch.uint8) for part in pair) for pair in fixed]
@@ -389,6 +406,17 @@ def decode_palette(random: torch.Generator) -> Iterator[Case]:
             ),
             "You compared sums of the channels; different colours can have one sum.": both(
                 lambda a, b: sum(a) == sum(b)
+            ),
+            "You let colours differ a little; what is only near a colour is in no row, and void.": tuple(
+                one for far in (1, 2, 3, 4, 5, 8, 10) for one in both(lambda a, b, far=far: _apart(a, b) <= far)
+            ),
+            "You made one number of three channels, and several colours get the same; 256 is the base.": tuple(
+                one
+                for weights in ((1, 2, 3), (3, 2, 1), *((b * b, b, 1) for b in (10, 16, 100, 128, 255)))
+                for one in both(lambda a, b, weights=weights: _weighed(a, weights) == _weighed(b, weights))
+            ),
+            "Only the last channel counts in yours; in uint8, 256 times a number is 0: go to long first.": both(
+                lambda a, b: a[2] == b[2]
             ),
             "Red and blue are mixed up.": _decoded(colours, lambda colour, table=table: table.get(colour[::-1], VOID)),
             "You returned brightness; the row number of the colour is asked for.": _decoded(colours, grey),

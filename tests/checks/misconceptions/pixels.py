@@ -137,6 +137,12 @@ def confusion_matrix__transposed(prediction, target, k):
     return _counted(target[counted], prediction[counted], k)
 
 
+def confusion_matrix__in_bytes(prediction, target, k):
+    """Keep the counts in the type of a picture."""
+    counted = target != 255
+    return _counted(prediction[counted], target[counted], k).to(torch.uint8)
+
+
 def confusion_matrix__void_is_class_0(prediction, target, k):
     """Make void the first class."""
     return _counted(prediction.flatten(), target.where(target != 255, 0).flatten(), k)
@@ -225,6 +231,18 @@ def mean_iou_of_set__absent_is_one(batches, k):
     return (both / either).nan_to_num(1).mean().item()
 
 
+def mean_iou_of_set__last_class_missing(batches, k):
+    """End the loop one class early."""
+    both, either, *_ = _sums(batches, k)
+    return (both / either)[:-1].nanmean().item()
+
+
+def mean_iou_of_set__class_0_left_out(batches, k):
+    """Take class 0 for a background."""
+    both, either, *_ = _sums(batches, k)
+    return (both / either)[1:].nanmean().item()
+
+
 def mean_iou_of_set__classes_of_the_target(batches, k):
     """Leave out the classes that are only predicted."""
     both, either, there, _ = _sums(batches, k)
@@ -301,6 +319,27 @@ def decode_palette__sums(colours, palette):
     """Compare sums of the channels."""
     same = colours.long().sum(-1)[:, :, None] == palette.long().sum(-1)
     return torch.where(same.any(-1), same.long().argmax(-1), 255)
+
+
+def decode_palette__nearly(colours, palette):
+    """Let each channel be wrong by two."""
+    same = ((colours[:, :, None].int() - palette.int()).abs() <= 2).all(-1)
+    return torch.where(same.any(-1), same.long().argmax(-1), 255)
+
+
+def _by_number(colours, palette, number):
+    same = number(colours)[:, :, None] == number(palette)
+    return torch.where(same.any(-1), same.long().argmax(-1), 255)
+
+
+def decode_palette__base_255(colours, palette):
+    """Make one number of the channels, to a base that is one too small."""
+    return _by_number(colours.long(), palette.long(), lambda x: 255 * 255 * x[..., 0] + 255 * x[..., 1] + x[..., 2])
+
+
+def decode_palette__number_in_bytes(colours, palette):
+    """Make one number of the channels without leaving uint8."""
+    return _by_number(colours, palette, lambda x: (x[..., 0] * 256 + x[..., 1]) * 256 + x[..., 2])
 
 
 def decode_palette__bgr(colours, palette):
