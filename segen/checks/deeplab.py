@@ -317,7 +317,7 @@ def mean_field_step(random: torch.Generator) -> Iterator[Case]:
         pairs = (pairs + pairs.T).fill_diagonal_(0)
         differ = 1 - torch.eye(k, dtype=torch.float64)
         cost = torch.rand(k, k, generator=random, dtype=torch.float64) * 3
-        compatibility = differ if case == 0 else (cost + cost.T) * differ
+        compatibility = differ if case == 0 else (cost + cost.T) * (differ if case < 3 else 1)
         if case > 3:
             unary = 300 * unary  # where exp alone has no answer
         message = _messages(q, pairs, compatibility)
@@ -345,6 +345,9 @@ def mean_field_step(random: torch.Generator) -> Iterator[Case]:
             "You left the compatibility out: it says what each pair of labels costs.": _normed(unary + pairs @ q),
             "You took compatibility for granted as 1 between different labels; use the one given.": _normed(
                 unary + _messages(q, pairs, differ)
+            ),
+            "Equal labels cost nothing in yours; the diagonal of the compatibility counts as it is.": _normed(
+                unary + _messages(q, pairs, compatibility * differ)
             ),
             "You sent each pixel's likeliest label; send its probabilities.": _normed(
                 unary + _messages(hard, pairs, compatibility)

@@ -80,8 +80,10 @@ def convolutionalise(random: torch.Generator) -> Iterator[Case]:
         (1, 3, (4, 4), (1, 1), (3, 2)),
         (3, 2, (5, 6), (2, 3), (5, 3)),
     ]
-    for n, c, (height, width), (h, w), outs in settings:
+    for number, (n, c, (height, width), (h, w), outs) in enumerate(settings):
         maps = _whole_numbers(n, c, height, width, random=random)
+        if number > 1:
+            maps = maps - (maps.max() // 2)  # of both signs: what is read is not rectified
         layers, reads = [], c * h * w
         for out in outs:
             weight = _whole_numbers(out, reads, random=random) - (out * reads + 1) // 2
@@ -107,6 +109,12 @@ def convolutionalise(random: torch.Generator) -> Iterator[Case]:
             "The rectifier between the layers is missing.": _at_each_window(maps, layers, size, rectify=False),
             "There is a rectifier after the last layer too; scores may be negative.": _at_each_window(
                 maps, layers, size, last=True
+            ),
+            "The maps are read as they are: a rectifier stands between two layers, not before the first.": (
+                _at_each_window(maps.clamp(min=0), layers, size)
+            ),
+            "The biases after the first layer are missing.": _at_each_window(
+                maps, layers[:1] + [(weight, 0 * bias) for weight, bias in layers[1:]], size
             ),
             "The biases are missing.": _at_each_window(maps, layers, size, bias=False),
             "You padded the maps; a window must lie inside them.": _at_each_window(padded, layers, size),

@@ -245,6 +245,11 @@ def mean_field_step__over_pixels(q, unary, pairs, compatibility):
     return (-_energy(q, unary, pairs, compatibility)).softmax(0)
 
 
+def mean_field_step__equal_labels_free(q, unary, pairs, compatibility):
+    """Take it that equal labels cost nothing."""
+    return (-_energy(q, unary, pairs, compatibility.clone().fill_diagonal_(0))).softmax(1)
+
+
 def mean_field_step__not_normed(q, unary, pairs, compatibility):
     """Stop before the norm."""
     return (-_energy(q, unary, pairs, compatibility)).exp()

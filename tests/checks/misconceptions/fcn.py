@@ -44,6 +44,16 @@ def convolutionalise__no_rectifier(maps, layers, size):
     return _slide(maps, layers, size, rectify=False)
 
 
+def convolutionalise__rectified_maps(maps, layers, size):
+    """Begin every turn of the loop with the rectifier, the first too."""
+    return _slide(F.relu(maps), layers, size)
+
+
+def convolutionalise__later_biases_missing(maps, layers, size):
+    """Give the kernels of 1×1 no bias."""
+    return _slide(maps, layers[:1] + [(weight, 0 * bias) for weight, bias in layers[1:]], size)
+
+
 def convolutionalise__rectified_scores(maps, layers, size):
     """Put a rectifier behind the last layer too."""
     return _slide(maps, layers, size, last=True)
