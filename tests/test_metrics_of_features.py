@@ -148,7 +148,10 @@ def test_kernel_distance_is_unbiased_and_its_error_is_its_spread(m, n, shift):
     truth, doubt = (0.0, 0.0) if shift == 0 else large
     assert abs(values.mean() - truth) < 4 * math.hypot(spread / draws**0.5, doubt)
     stated = np.sqrt((errors**2).mean())
-    assert 0.85 < stated / spread < 1.25
+    # Where the sets are alike, it errs on the safe side: the first part of the variance is 0, its estimate 0 or more.
+    assert 0.85 < stated / spread < (1.5 if shift < 0.5 else 1.2)
+    assert 0.7 < np.median(errors) / spread < 1.2 or shift >= 0.5
+    assert (np.abs(values - values.mean()) < 2 * errors).mean() > (0.93 if shift < 0.5 else 0.75)
     if shift == 0:
         assert (values < 0).mean() > 0.4
         # The control: the biased estimate is far from 0.
