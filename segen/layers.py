@@ -15,15 +15,25 @@ def convolution(
     stride: int = 1,
     padding: int | None = None,
     dilation: int = 1,
+    groups: int = 1,
     bias: bool = False,
 ) -> nn.Conv2d:
     """Return a convolution: `[N, in_channels, H, W]` → `[N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉]`.
 
     That is with an odd kernel and `padding=None`, which keeps the size at stride 1. The first weights are drawn as
     He et al. (1502.01852, equation 10) do: normal, variance 2 over the number of inputs of a unit; biases are 0.
+    With `groups` each of so many equal parts of the outputs reads only its own part of the inputs.
+
+    Raises ValueError unless both numbers of channels are multiples of `groups`.
     """
+    check_positive("convolution", in_channels=in_channels, out_channels=out_channels, groups=groups)
+    if in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"convolution was given {in_channels} channels in and {out_channels} out for {groups} groups of equal "
+            f"size; give multiples of {groups}, or other groups."
+        )
     padding = dilation * (kernel // 2) if padding is None else padding
-    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=bias)
+    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

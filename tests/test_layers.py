@@ -62,6 +62,26 @@ def test_convolution_keeps_the_size_at_stride_1(kernel, stride, dilation):
     assert ConvReLU(2, 3, kernel=kernel, stride=stride)(x.float()).shape == layer(x).shape
 
 
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+def test_each_group_is_a_convolution_of_its_own(groups):
+    x = torch.randn(2, 6, 9, 8, dtype=torch.float64)
+    layer = convolution(6, 12, groups=groups, bias=True).double()
+    nn.init.normal_(layer.bias)
+    parts = zip(x.chunk(groups, 1), layer.weight.chunk(groups), layer.bias.chunk(groups), strict=True)
+    torch.testing.assert_close(layer(x), torch.cat([F.conv2d(a, w, b, padding=1) for a, w, b in parts], 1))
+    assert layer.weight.numel() == 12 * 6 * 9 // groups
+
+
+@pytest.mark.parametrize(("channels", "groups"), [((4, 6), 3), ((6, 4), 3), ((3, 96), 2), ((1, 1), 2)])
+def test_channels_that_the_groups_do_not_divide_are_refused_with_a_sentence(channels, groups):
+    given = rf"^convolution was given {channels[0]} channels in and {channels[1]} out for {groups} groups"
+    with pytest.raises(ValueError, match=rf"{given} of equal size; give multiples of {groups}, or other groups\.$"):
+        convolution(*channels, groups=groups)
+    for bad in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match=r"convolution was given groups=.*; give a whole number, 1 or more\.$"):
+            convolution(4, 4, groups=bad)
+
+
 def two_stages(in_channels=3, num_classes=8, *, width=2, blocks=(1,)):
     class Two(Backbone):
         def __init__(self):
