@@ -189,3 +189,10 @@ def test_numbers_in_the_prose_are_printed() -> None:
     assert [number for number in numbers if number not in out] == []
     near = [f"{100 * float(np.mean(row(game)['near'])):.0f} %" for game in ("non-saturating", "penalty")]
     assert all(share in cells()["table-read-text"].source for share in near)
+
+
+def test_in_the_run_shown_penalised_slopes_are_even_and_clipped_ones_are_not() -> None:
+    ratios = re.findall(r"(clipping|penalty) .*ratio ([\d.]+)", printed("capacity-look"))
+    assert len(ratios) == 6
+    for bound, ratio in ratios:
+        assert (float(ratio) > 0.7) == (bound == "penalty")
