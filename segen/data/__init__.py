@@ -9,7 +9,7 @@ from segen.data.fashion_mnist import FashionMNIST
 from segen.data.isbi2012 import ISBI2012
 from segen.data.loading import batches
 from segen.data.signs import RoadSigns
-from segen.data.streets import StreetScenes
+from segen.data.streets import StreetDrive, StreetScenes
 from segen.data.transforms import joint
 from segen.data.voc import VOC
 
@@ -22,6 +22,7 @@ __all__ = [
     "Cityscapes",
     "FashionMNIST",
     "RoadSigns",
+    "StreetDrive",
     "StreetScenes",
     "batches",
     "data_root",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from segen.data.streets import StreetScenes
+from segen.data.drawing.layout import compose, drive_on
+from segen.data.streets import StreetDrive, StreetScenes
 
 # Masks must never change without a line in CHANGELOG.md: stored results and readers' numbers rest on them.
 DIGESTS = {
@@ -231,3 +232,52 @@ def test_a_bad_weather_or_seed_is_refused():
         StreetScenes(1, weather="snow")
     with pytest.raises(ValueError, match="seed"):
         StreetScenes(1, seed="0")
+
+
+# A drive
+
+
+def test_a_drive_begins_as_its_street_and_keeps_the_contract():
+    drive = StreetDrive(60, size=(64, 96), seed=2, scene=6, step=0.25)
+    street = StreetScenes(7, size=(64, 96), seed=2)[6]
+    assert all(torch.equal(*pair) for pair in zip(drive[0], street, strict=True))
+    assert len(drive) == 60
+    for frame in (1, 30, -1):
+        image, mask = drive[frame]
+        assert (image.shape, image.dtype, mask.shape, mask.dtype) == ((3, 64, 96), torch.float32, (64, 96), torch.int64)
+        assert image.abs().max() <= 1
+        assert not torch.equal(mask, street[1])
+    assert torch.equal(StreetDrive(3, size=(64, 96), seed=2, scene=6, step=5.0)[1][0], drive[20][0])
+
+
+def test_weather_never_changes_the_masks_of_a_drive():
+    masks = [StreetDrive(9, seed=2, scene=6, weather=w)[8][1] for w in ("clear", "rain", "fog", "night")]
+    assert all(torch.equal(masks[0], mask) for mask in masks[1:])
+
+
+def test_what_stands_comes_nearer_by_what_is_driven_and_what_drives_along_stays():
+    before = compose(2, 6)
+    after = drive_on(before, 3.0)
+    by_dice = {id(thing.dice): thing for thing in before.things}
+    seen = set()
+    for thing in after.things:
+        old = by_dice[id(thing.dice)]
+        if thing.kind in ("house", "hedge"):
+            assert thing.size[0] - thing.z == pytest.approx(old.size[0] - old.z)  # as long as it was
+        if thing.kind in ("house", "sign", "tree", "hedge"):
+            assert old.z - thing.z == pytest.approx(3.0)
+            assert thing.x == old.x
+        elif thing.kind == "car":
+            moved = {0.0: 3.0, 1.0: 0.0, -1.0: 6.0}[old.across[1]] if old.across[0] != 0.02 else 3.0
+            assert old.z - thing.z == pytest.approx(moved)
+        seen.add(thing.kind)
+    assert {"house", "sign", "tree", "car", "person"} <= seen
+    assert [thing.order for thing in after.things] == sorted((thing.order for thing in after.things), reverse=True)
+    assert before.driven == 0  # the scene itself is left as it was
+    assert compose(2, 6).things == before.things
+
+
+@pytest.mark.parametrize("settings", [{"scene": -1}, {"scene": 0.5}, {"scene": True}, {"step": 2.0}, {"step": -0.1}])
+def test_a_drive_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match=r"StreetDrive was given .*; give .*"):
+        StreetDrive(60, **settings)

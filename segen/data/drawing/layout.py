@@ -4,13 +4,14 @@ The axes are x to the right, y up and z ahead, the camera standing at z = 0. The
 the picture nor the weather, so the same scene can be drawn at any size and in any weather.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 BODIES = ("hatchback", "saloon", "estate", "suv", "van")
 SHAPES = ("disc", "ring", "triangle", "diamond", "square", "board")
 FAR = 150.0  # metres: beyond it there is only the skyline
+PARKED = 0.02  # how far a car at the kerb leans to the side; no car in a lane leans just so
 
 
 class Dice:
@@ -82,6 +83,7 @@ class Scene:
     weather: float  # the scene's own draw for mixed weather
     dice: list[float]
     things: list[Thing]
+    driven: float = 0.0  # how many metres the camera has driven since the scene was composed
 
 
 def compose(seed: int, index: int) -> Scene:
@@ -136,6 +138,29 @@ def compose(seed: int, index: int) -> Scene:
     _walk(scene, dice)
     scene.things.sort(key=lambda thing: -thing.order)
     return scene
+
+
+def drive_on(scene: Scene, metres: float) -> Scene:
+    """Return the scene as it is when the camera has driven so many metres along the street.
+
+    Cars in the lanes drive as fast as the camera, people walk at a sixth of it, everything else stands.
+    """
+    things = []
+    for thing in scene.things:
+        x, on = 0.0, -metres
+        if thing.kind == "car" and abs(thing.across[1]) == 1 and thing.across[0] != PARKED:
+            on += metres * thing.across[1]
+        elif thing.kind == "person":
+            x, on = metres * thing.across[0] / 6, on + metres * thing.across[1] / 6
+        size = (thing.size[0] + on, *thing.size[1:]) if thing.kind in ("house", "hedge") else thing.size
+        thing = replace(thing, x=thing.x + x, z=thing.z + on, order=thing.order + on, size=size)
+        if thing.order > 1.0:
+            things.append(thing)
+    things.sort(key=lambda thing: -thing.order)
+    gaps = tuple((near - metres, far - metres) if far else (near, far) for near, far in scene.gaps)
+    end = scene.end - metres if scene.end < FAR else scene.end
+    zebra = scene.zebra - metres if scene.zebra else 0.0
+    return replace(scene, things=things, gaps=gaps, end=end, zebra=zebra, driven=scene.driven + metres)
 
 
 def _gap(scene: Scene, side: int) -> tuple[float, float]:
@@ -257,7 +282,7 @@ def _drive(scene: Scene, dice: Dice) -> None:
             free = free and all(z + 6 < start or z > last + 1 for start, last in openings)
             if free and numbers[2] < 0.75:
                 x = side * (scene.half - 1.02 + 0.12 * numbers[0])
-                thing = Thing("car", x, z + 2.2, z + 2.2, body, (0.02, float(away)), dice=numbers)
+                thing = Thing("car", x, z + 2.2, z + 2.2, body, (PARKED, float(away)), dice=numbers)
                 scene.things.append(thing)
             z += dice.between(5.4, 7)
     for side, (start, last) in zip((-1, 1), scene.gaps, strict=True):

@@ -189,10 +189,10 @@ def _markings(stage: Stage, asphalt: Colour) -> None:
     for side in (-1, 1):
         paint(_strip(stage, side * (half - 0.28), side * half, NEAR, stop), mix(asphalt, (60, 58, 58), 0.45), ROAD)
     for i in range(3):
-        x, z = half * (1.4 * r[19 + i] - 0.8), 4 + 18 * r[22 - i]
+        x, z = half * (1.4 * r[19 + i] - 0.8), 4 + 18 * r[22 - i] - scene.driven
         colour = mix(asphalt, (40, 40, 44) if i else (190, 186, 180), 0.25)
         paint(_strip(stage, x, x + 0.9 + r[20], z, z + 1 + 3 * r[21]), colour, ROAD)
-    x, z = half * (r[23] - 0.5), 5 + 5 * r[24]
+    x, z = half * (r[23] - 0.5), 5 + 5 * r[24] - scene.driven
     cover = [(x + 0.34 * a, 0, z + 0.34 * b) for a, b in CIRCLE]
     paint([stage.at(*point) for point in cover], mix(asphalt, (50, 48, 50), 0.6), ROAD)
     busy = [(start - 1, last + 1) for start, last in scene.gaps if last]
@@ -204,7 +204,7 @@ def _markings(stage: Stage, asphalt: Colour) -> None:
         for a, b in busy:
             paint(_strip(stage, -0.2, 0.2, a, b), asphalt, ROAD)
     elif scene.marking != "none":
-        z = 1 + 4 * r[25]
+        z = 1 + 4 * r[25] - scene.driven % 5.5
         while z < min(stop, 90):
             if not any(a < z + 2.4 and z < b for a, b in busy):
                 paint(_strip(stage, -0.08, 0.08, z, z + 2.4), line, ROAD)
@@ -235,13 +235,13 @@ def _lay_light(stage: Stage) -> None:
     u = (np.arange(width, dtype=np.float32)[None, :] + 0.5) * step - np.float32(stage.column)
     x = u * z / np.float32(stage.focal) + np.float32(scene.ego) - np.float32(scene.bend) * z * z
     texture, near = noise(), 1 / (1 + (z / 9) ** 2)
-    zi, shift = z + np.float32(256 * r[26]), np.float32(100 + 99 * r[27])
+    zi, shift = z + np.float32(256 * r[26] + scene.driven), np.float32(100 + 99 * r[27])
     grain = texture[(zi * 26).astype(np.int32) & 255, ((x + shift) * 34).astype(np.int32) & 255]
     patch = texture[(zi * 1.7).astype(np.int32) & 255, ((x + shift) * 5).astype(np.int32) & 255]
     factor = 1 + grain * (0.07 * near) + patch * (0.045 / (1 + z / 40))
     lane = np.abs(np.abs(x) - scene.half / 2)
     factor -= 0.07 * (np.abs(lane - 0.75) < 0.28) * (labels == ROAD)  # where the wheels run
-    joint = ((x + 100) % 0.6 < 0.05) | (z % 0.9 < 0.06)
+    joint = ((x + 100) % 0.6 < 0.05) | ((z + np.float32(scene.driven % 0.9)) % 0.9 < 0.06)
     factor -= 0.16 * joint * near * (labels == PAVEMENT)
     factor += 0.10 * grain * (labels == VEGETATION)
     shade = np.asarray(_shadows(stage, top, height, width), dtype=np.float32) / 255
@@ -272,7 +272,7 @@ def _lay_light(stage: Stage) -> None:
 def _pools(stage: Stage, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Return the light that the street's lamps throw on the ground, a row of pools."""
     scene = stage.scene
-    along = (z + 11 * scene.dice[28]) % 11 - 5.5
+    along = (z + 11 * scene.dice[28] + scene.driven) % 11 - 5.5
     across = np.abs(x) - scene.half - 0.5
     return 0.55 * np.exp(-(along**2) / 9 - across**2 / 10)
 
