@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import segen
-from segen.data import RoadSigns
+from segen.data import CamVid, RoadSigns, StreetScenes, data_root
 from segen.models import ResNet, pretrained, weights
 from segen.training import ClassifierTrainer
 
@@ -96,6 +96,79 @@ def test_features_are_what_the_last_layer_reads():
     assert features.shape == (5, 64)
     last = network.head[-1]
     torch.testing.assert_close(features @ last.weight.T + last.bias, network(x))
+
+
+# The networks of the chapter on driving
+
+
+@pytest.fixture(scope="module")
+def driving():
+    spec = importlib.util.spec_from_file_location("driving_recipe", ROOT / "recipes" / "driving.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("name", "dataset"), [("streets", StreetScenes), ("camvid", CamVid)])
+def test_the_cards_of_driving_and_its_table_agree(driving, name, dataset):
+    card, row = pretrained(name).card, next(row for row in segen.results("driving") if row["name"] == name)
+    assert row.items() >= driving.SETTINGS[name].items()
+    assert card.items() >= driving.CARDS[name].items()
+    assert tuple(card["classes"]) == dataset.classes
+    assert [card["seed"]] == row["seeds"] == [driving.SEED]
+    assert (card["commit"], card["recipe"]) == (row["commit"], row["recipe"])
+    for where in ("val",) if name == "camvid" else driving.WEATHERS:
+        assert card[where] == row[where]["mean_iou"]
+        assert card[where] == pytest.approx(sum(row[where]["class_iou"]) / len(dataset.classes), abs=2e-4)
+
+
+def test_the_best_networks_score_what_was_asked_of_them():
+    rows = {row["name"]: row for row in segen.results("driving")}
+    best = rows["clear"]["clear"]
+    assert best["mean_iou"] > 0.86
+    assert min(best["class_iou"]) > 0.70
+    assert rows["camvid"]["val"]["mean_iou"] >= 0.55
+    assert min(rows["streets"][weather]["mean_iou"] for weather in ("clear", "rain", "fog", "night")) > 0.8
+
+
+def iou_by_hand(network, samples) -> torch.Tensor:
+    """Return each class's IoU over all samples, counted by sets and not by segen's confusion matrix."""
+    answers, truths = [], []
+    with torch.no_grad():
+        for image, mask in samples:
+            answers.append(network(image[None]).argmax(1)[0])
+            truths.append(mask)
+    answer, truth = torch.stack(answers), torch.stack(truths)
+    classes = range(len(network.card["classes"]))
+    return torch.tensor([((answer == k) & (truth == k)).sum() / ((answer == k) | (truth == k)).sum() for k in classes])
+
+
+@pytest.mark.parametrize("weather", ["clear", "rain", "fog", "night"])
+def test_streets_are_labelled_as_stated(weather):
+    network = pretrained("streets")
+    row = next(row for row in segen.results("driving") if row["name"] == "streets")
+    iou = iou_by_hand(network, [StreetScenes(256, seed=1, weather=weather)[i] for i in range(256)])
+    assert iou.tolist() == pytest.approx(row[weather]["class_iou"], abs=2e-3)
+    assert iou.mean().item() == pytest.approx(network.card[weather], abs=1e-3)
+
+
+def test_shuffled_weights_label_no_street():
+    network, streets = pretrained("streets"), StreetScenes(8, seed=1)
+    with torch.no_grad():
+        for weight in network.parameters():
+            order = torch.randperm(weight.numel(), generator=torch.Generator().manual_seed(0))
+            weight.copy_(weight.flatten()[order].view_as(weight))
+    assert iou_by_hand(network, [streets[i] for i in range(8)]).nanmean() < 0.2
+
+
+def test_camvid_is_labelled_as_stated(driving):
+    """On CamVid's validation frames, where they are: the whole score, by the recipe's measure."""
+    if not list(data_root().glob("[Cc]am[Vv]id*")):
+        pytest.skip("CamVid is not in $SEGEN_DATA")
+    network, row = pretrained("camvid"), next(row for row in segen.results("driving") if row["name"] == "camvid")
+    found = driving.on_camvid(network)
+    assert found["mean_iou"] == pytest.approx(row["val"]["mean_iou"], abs=1e-3)
+    assert found["class_iou"] == pytest.approx(row["val"]["class_iou"], abs=3e-3)
 
 
 def test_another_default_type_and_the_random_state_do_not_matter():
