@@ -1,10 +1,10 @@
-"""The one table of Part III: each GAN of the part for equal time on the same two sets, judged by the same features.
+"""The one table of Part III: each GAN of the part for equal time on road signs, judged by the same features.
 
 `python recipes/generation.py` trains the rows that `segen/assets/generation.json` lacks and adds them there, one by
-one: three seeds on `RoadSigns` (plain view) and one on Fashion-MNIST, which is read from `$SEGEN_DATA`; `--data` asks
-for one set, `--rows 3` stops after three rows, `--processes 2` runs two at a time, each with one thread. The first
-seed's averaged generator on the road signs is shipped, in half precision. `--speed` trains nothing: it prints how many
-steps of each network fit into the time that all are given, measured interleaved; they are written down in `STEPS`.
+one, with three seeds each on `RoadSigns` in the plain view; `--network` asks for one of them, `--rows 3` stops after
+three rows, `--processes 2` runs two at a time, each with one thread. The first seed's averaged generators of `SHIPPED`
+are shipped, in half precision. `--speed` trains nothing: it prints how many steps of each network fit into the time
+that all are given, measured interleaved; they are written down in `STEPS`.
 """
 
 import argparse
@@ -18,10 +18,9 @@ from collections.abc import Callable
 import torch
 from table import commit, read, rounded, ship, write
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from segen.data import FashionMNIST, RoadSigns
+from segen.data import RoadSigns
 from segen.metrics import frechet_distance, kernel_distance, precision_recall
 from segen.models import (
     BigGANDiscriminator,
@@ -41,8 +40,8 @@ from segen.training import GANTrainer, History
 LATENT, BATCH_SIZE, AVERAGE, FIRST = 64, 32, 0.999, 20
 SECONDS = 150  # of one core, for each run
 TRAINING, JUDGED, RECOGNISED = 6000, 2000, 1000
-SEEDS = {"RoadSigns": [0, 1, 2], "FashionMNIST": [0]}
-JUDGES = {"RoadSigns": "roadsigns", "FashionMNIST": "fashion"}
+SEEDS = {"RoadSigns": [0, 1, 2]}
+JUDGES = {"RoadSigns": "roadsigns"}
 
 # How many steps of each fit into SECONDS, measured with --speed.
 STEPS = {"GAN": 7200, "DCGAN": 3900, "WGAN-GP": 1600, "SN-GAN": 2000, "ProGAN": 2000, "BigGAN": 1200}
@@ -89,35 +88,18 @@ NETWORKS: dict[str, tuple[Callable, Callable, dict]] = {
     ),
 }
 # The names under which the generators of road signs are shipped.
-SHIPPED = {"GAN": "gan", "DCGAN": "dcgan", "WGAN-GP": "wgan", "SN-GAN": "sngan", "ProGAN": "progan", "BigGAN": "biggan"}
-
-
-class Padded(Dataset):
-    """Fashion-MNIST at 32×32: two rows and columns of its black ground are added on each side."""
-
-    def __init__(self, split: str, length: int | None = None) -> None:
-        self.pictures = FashionMNIST(split=split)
-        self.length = length or len(self.pictures)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.pictures[index]
-        return F.pad(image, (2, 2, 2, 2), value=-1.0), label
+SHIPPED = {"DCGAN": "dcgan", "WGAN-GP": "wgan"}
 
 
 @functools.cache
 def sets(data: str) -> tuple[Dataset, Dataset]:
     """Return what is trained on, and the held-out images that samples are compared with."""
-    if data == "FashionMNIST":
-        return Padded("train"), Padded("test", JUDGED)
     return RoadSigns(TRAINING, seed=0, view="plain"), RoadSigns(JUDGED, seed=1, view="plain")
 
 
 def build(network: str, data: str, seed: int) -> GANTrainer:
     """Return the trainer of a run at its start."""
-    channels = 1 if data == "FashionMNIST" else 3
+    channels = sets(data)[0][0][0].shape[0]
     torch.manual_seed(seed)
     generator, discriminator, game = NETWORKS[network]
     return GANTrainer(generator(channels), discriminator(channels), **game, seed=seed, average=AVERAGE)
@@ -161,7 +143,7 @@ def score(images: Tensor, data: str) -> dict:
 
 
 def run(task: tuple[str, str, int]) -> dict:
-    """Train and score one (network, data, seed); ship the generator of the first seed's road signs."""
+    """Train and score one (network, data, seed); ship the generator of the first seed."""
     torch.set_num_threads(1)
     network, data, seed = task
     training = sets(data)[0]
@@ -171,7 +153,7 @@ def run(task: tuple[str, str, int]) -> dict:
     trainer, history = fit(network, data, seed)
     trained = time.process_time() - started
     scores = score(trainer.sample(JUDGED, seed=seed), data)
-    if data == "RoadSigns" and seed == SEEDS[data][0]:
+    if network in SHIPPED and seed == SEEDS[data][0]:
         generator = trainer.averaged["generator"].half().float()
         card = {"name": SHIPPED[network], "what": f"the averaged generator of {network} in recipes/generation.py"}
         card |= {"latent": LATENT, "trained_on": f'RoadSigns({TRAINING}, seed=0, view="plain")', "licence": "MIT"}

@@ -8,7 +8,6 @@ from safetensors import safe_open
 from torch import nn
 
 from segen.models.dcgan import DCGANGenerator
-from segen.models.gan import MLPGenerator
 from segen.models.resnet import ResNet
 from segen.models.resnet_gan import ResNetGenerator
 from segen.models.unet import UNet
@@ -16,13 +15,10 @@ from segen.models.unet import UNet
 ASSETS = Path(__file__).parent.parent / "assets"
 NETWORKS = {
     "roadsigns": lambda: ResNet(3, 10, width=16, blocks=(1, 1, 1), small=True),
-    "fashion": lambda: ResNet(1, 10, width=16, blocks=(1, 1, 1), small=True),
     "streets": lambda: UNet(3, 8, width=16, convolutions=1),
     "camvid": lambda: UNet(3, 11, width=16, convolutions=1),
-    "gan": lambda: MLPGenerator(64, 3, width=256),
     "dcgan": lambda: DCGANGenerator(64, 3, width=24),
     "wgan": lambda: ResNetGenerator(64, 3, width=16),
-    "sngan": lambda: ResNetGenerator(64, 3, width=16),
 }
 
 
@@ -31,11 +27,11 @@ def pretrained(name: str) -> nn.Module:
 
     `"roadsigns"` is Part I's classifier of `RoadSigns`, which Part III measures with: images `[N, 3, 32, 32]` in
     [-1, 1] → logits `[N, 10]`. Its features `[N, 64]` are `network.features(x)[-1].mean((2, 3))`, what its last layer
-    reads. `"fashion"` is the same of Fashion-MNIST padded to 32×32, images `[N, 1, 32, 32]`.
+    reads.
 
     `"streets"` labels `StreetScenes` at 64×64 in all weathers, `"camvid"` CamVid's frames at 240×180; the sides of
-    what they read are multiples of 16. `"gan"`, `"dcgan"`, `"wgan"` and `"sngan"` are generators of Part III: noise
-    `[N, 64]` → road signs `[N, 3, 32, 32]`. Nothing is loaded from a network, and no random number is drawn.
+    what they read are multiples of 16. `"dcgan"` and `"wgan"` are generators of Part III: noise `[N, 64]` → road signs
+    `[N, 3, 32, 32]`. Nothing is loaded from a network, and no random number is drawn.
 
     Raises ValueError, with the names there are, if no network of that name is shipped.
     """
