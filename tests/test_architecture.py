@@ -22,6 +22,7 @@ OF_MANY = {
     "driving": ["data"],
     "evaluation": ["metrics"],
     "inversion": ["models"],
+    "progressive_growing": ["models/progan"],
     "wgan": ["losses"],
     "spectral_normalisation": ["models"],
 }
