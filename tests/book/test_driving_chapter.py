@@ -1,0 +1,133 @@
+"""The chapter on driving: what its prose says of the stored tables holds there, and its own functions are right."""
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import segen
+
+ROOT = Path(__file__).parents[2]
+CHAPTER = ROOT / "book" / "segmentation" / "driving.ipynb"
+WEATHERS = ("clear", "rain", "fog", "night")
+
+
+@functools.cache
+def cells() -> dict:
+    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+
+
+def prose(*ids: str) -> str:
+    return "\n".join(cells()[name].source for name in ids)
+
+
+def printed(*ids: str) -> str:
+    return "".join(output.get("text", "") for name in ids for output in cells()[name].outputs)
+
+
+def function(name: str):
+    """A function as the chapter defines it, after its imports and nothing else."""
+    code = [cell for cell in cells().values() if cell.cell_type == "code"]
+    space: dict = {}
+    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), space)
+    for cell in code:
+        for node in ast.parse(cell.source).body if f"def {name}(" in cell.source else []:
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                exec(ast.unparse(node), space)
+    return space[name]
+
+
+def shift(trained: str, augmented: str) -> dict:
+    (row,) = [r for r in segen.results("shift") if (r["trained"], r["augmented"]) == (trained, augmented)]
+    return row
+
+
+def part(data: str) -> dict:
+    return {row["network"]: row for row in segen.results("segmentation") if row["data"] == data}
+
+
+def test_numbers_of_the_experiment_are_in_its_tables():
+    numbers = re.findall(r"\b0\.\d{3}\b", prose("experiment-read-text"))
+    assert len(numbers) > 10
+    assert [number for number in numbers if number not in printed("table")] == []
+
+
+def test_numbers_of_the_parts_table_are_printed():
+    numbers = re.findall(r"\b0\.\d{3}\b", prose("part-read-text"))
+    assert len(numbers) > 5
+    assert [number for number in numbers if number not in printed("part", "part-classes", "real")] == []
+
+
+def test_weather_takes_a_third_and_more():
+    clear = shift("clear", "no")
+    for weather in WEATHERS[1:]:
+        for before, after in zip(clear["clear"], clear[weather], strict=True):
+            assert after < before * 0.69
+
+
+def test_what_is_said_of_colours_and_light():
+    no, colours, light = (shift("clear", how) for how in ("no", "colours", "light"))
+    for weather in WEATHERS[1:]:
+        assert min(colours[weather]) > max(no[weather])
+    assert np.mean(colours["clear"]) < np.mean(no["clear"])
+    for weather in ("rain", "fog", "clear"):
+        assert np.mean(light[weather]) < np.mean(colours[weather])
+    assert abs(np.mean(light["night"]) - np.mean(colours["night"])) < 0.01
+
+
+def test_what_is_said_of_all_weathers():
+    mixed, no = shift("mixed", "no"), shift("clear", "no")
+    assert max(mixed["clear"]) < min(no["clear"])
+    for weather in WEATHERS[1:]:
+        assert min(mixed[weather]) > max(max(r[weather]) for r in segen.results("shift") if r["trained"] == "clear")
+
+
+def test_which_weather_is_hardest():
+    no, mixed = shift("clear", "no"), shift("mixed", "no")
+    assert np.mean(no["fog"]) < np.mean(no["night"]) < np.mean(no["rain"])
+    means = [np.mean(mixed[weather]) for weather in WEATHERS[1:]]
+    assert means.index(min(means)) == 0  # rain
+    assert max(means) - min(means) < 0.02
+
+
+def test_what_is_said_of_the_parts_table():
+    streets, camvid = part("StreetScenes"), part("CamVid")
+    for score in ("mean_iou", "boundary_iou"):
+        best = min(streets["U-Net"][score])
+        assert best > max(max(row[score]) for name, row in streets.items() if name != "U-Net")
+    for cost in ("multiply_adds", "latency_ms"):
+        assert max(streets, key=lambda name: streets[name][cost]) == "U-Net"
+    assert sorted(camvid, key=lambda name: -camvid[name]["mean_iou"][0])[:2] == ["DeepLabV3+", "FCN-8s"]
+    assert min(camvid, key=lambda name: camvid[name]["mean_iou"][0]) == "SegNet"
+
+
+def test_a_row_that_was_not_run_says_so():
+    assert printed("part").count("not run") >= len(
+        [row for row in segen.results("baselines") if "latency_ms" not in row]
+    )
+    for row in segen.results("segmentation"):
+        assert row["network"] in printed("part")
+
+
+@pytest.mark.parametrize(("tile", "margin"), [(16, 4), (24, 8), (40, 4)])
+def test_tiles_with_margins_as_wide_as_the_view_are_the_whole(tile, margin):
+    """Two 3×3 convolutions see two pixels to each side; inside the picture no tile may show."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)).double()
+    x = torch.randn(2, 3, 40, 56, dtype=torch.float64)
+    with torch.no_grad():
+        whole, tiled = network(x), function("by_tiles")(network, x, tile, margin)
+        torch.testing.assert_close(tiled, whole)
+        assert not torch.allclose(function("by_tiles")(network, x, tile, 0), whole) or tile == 40
+
+
+def test_the_drive_moves_for_sixty_frames():
+    pictures = [o.data["image/gif"] for o in cells()["drive"].outputs if "image/gif" in o.get("data", {})]
+    assert len(pictures) == 1
+    assert len(pictures[0]) < 700_000
