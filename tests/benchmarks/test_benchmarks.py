@@ -198,4 +198,4 @@ def test_an_unknown_name_is_refused_with_those_there_are(load, monkeypatch, caps
     monkeypatch.setattr(sys, "argv", ["run.py", "speed"])
     with pytest.raises(SystemExit):
         run.main()
-    assert "there is no benchmark speed; choose from trainer, unet" in capsys.readouterr().err
+    assert "there is no benchmark speed; choose from trainer, dcgan, unet" in capsys.readouterr().err
