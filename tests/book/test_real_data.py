@@ -4,6 +4,7 @@ import ast
 import gzip
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -32,7 +33,8 @@ def section(chapter: str) -> tuple[str, dict]:
             for node in ast.parse(cell.source).body:
                 constant = getattr(getattr(node, "targets", [None])[0], "id", "").isupper()
                 if constant or isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    exec(ast.unparse(node), namespace)
+                    with suppress(NameError):  # a constant or a default of something that was computed
+                        exec(ast.unparse(node), namespace)
     raise AssertionError(f"{chapter} has no cell {SECTIONS[chapter]}")
 
 

@@ -570,7 +570,10 @@ def test_a_trainer_refuses_with_a_sentence(change):
         ((torch.zeros(3, 4, 4), torch.zeros(4, 4).long(), 1), "made of 3 parts; "),
         ({"image": torch.zeros(3, 4, 4)}, "made of dict"),
         ((torch.zeros(3, 4, 4), "a"), "made of Tensor, tuple; let the dataset give pairs"),
-        ((torch.zeros(3, 4, 4).double(), torch.zeros(4, 4).long()), r"torch.float64, but .* bring them to that type with .to\(torch.float32\)"),
+        (
+            (torch.zeros(3, 4, 4).double(), torch.zeros(4, 4).long()),
+            r"torch.float64, but .* them to that type with .to\(torch.float32\)",
+        ),
     ],
 )
 def test_samples_of_another_kind_are_refused(sample, sentence):
@@ -590,7 +593,9 @@ def test_images_of_another_float_type_than_the_weights_are_refused(network, imag
     trainer = SegmentationTrainer(copy.deepcopy(network).to(weights))
     data = [(torch.zeros(3, 32, 32, dtype=images), torch.zeros(32, 32).long())] * 2
     name = type(network).__name__
-    sentence = rf"^{name} was given images of {images}, but has weights of {weights}; bring them to that type with \.to\({weights}\), or"
+    sentence = (
+        rf"^{name} was given images of {images}, but has weights of {weights}; bring them .* \.to\({weights}\), or"
+    )
     for use in (
         lambda: trainer.fit(data, steps=1, batch_size=2, progress=False),
         lambda: trainer.evaluate(data),
