@@ -37,6 +37,37 @@ def _tensor(value: float) -> torch.Tensor:
     return torch.tensor(value)
 
 
+CUT_OFF = "No gradient flows from it to the logits: compute in torch, without item, detach, numpy or float."
+
+
+def _learnable(logits: torch.Tensor, right: float, slope: list[float]) -> Callable[[object], str | None]:
+    """Return what looks at the gradient of a loss that is `right`, `slope` being what each logit of it should have.
+
+    Of a wrong number nothing is said: what is wrong with it comes first.
+    """
+
+    def also(came: object) -> str | None:
+        try:
+            if abs(float(came.detach() if isinstance(came, torch.Tensor) else came) - right) > 1e-3:
+                return None
+        except (TypeError, ValueError, RuntimeError):  # no single number
+            return None
+        if not isinstance(came, torch.Tensor) or not came.requires_grad:
+            return CUT_OFF
+        try:
+            (found,) = torch.autograd.grad(came, logits, allow_unused=True)
+        except Exception as error:  # the answer's own backward pass
+            return f"The number is right, and its gradient cannot be computed: {type(error).__name__}."
+        if found is None:
+            return CUT_OFF
+        expected = torch.tensor(slope).view_as(found)
+        if not torch.isclose(found, expected, rtol=2e-2, atol=1e-4).all():
+            return "The number is right, and its gradient is not: a part of it was cut off from the logits."
+        return None
+
+    return also
+
+
 # dice_loss ------------------------------------------------------------------------------------------------------
 
 
@@ -64,8 +95,9 @@ def dice_loss(random: torch.Generator) -> Iterator[Case]:
         (torch.tensor([[[2.0, 0.3, -1.0]]]), torch.tensor([[[1, 255, 0]]]), 0.0),
         (torch.tensor([[[3.0, 1.0]], [[-1.0, 0.5]]]), torch.tensor([[[1, 1]], [[0, 1]]]), 0.5),
     ]
-    for n, side, smooth in ((2, 3, 1.0), (3, 4, 0.0), (4, 5, 2.0)):
+    for n, side, smooth in ((2, 3, 1.0), (3, 4, 0.0), (4, 5, 2.0), (2, 3, 0.5)):
         cases.append((*_binary(n, side, side + 1, random, void=0.2), smooth))
+    cases[-1][0].requires_grad_()
     for logits, target, smooth in cases:
         every = _pixels(logits, target)
         pixels = [(z, y) for z, y in every if y != VOID]
@@ -99,7 +131,13 @@ def dice_loss(random: torch.Generator) -> Iterator[Case]:
                 _dice(pixels, smooth, lambda z: float(z > 0))
             ),
         }
-        yield Case({"logits": logits, "target": target, "smooth": smooth}, _tensor(right), mistakes)
+        also = None
+        if logits.requires_grad:
+            above, below = 2 * both + smooth, p + y + smooth
+            chain = [_sigmoid(z) * _sigmoid(-z) * (t != VOID) for z, t in every]
+            slope = [c * (above - 2 * (t == 1) * below) / below**2 for c, (_, t) in zip(chain, every, strict=True)]
+            also, mistakes[CUT_OFF] = _learnable(logits, right, slope), RuntimeError
+        yield Case({"logits": logits, "target": target, "smooth": smooth}, _tensor(right), mistakes, also)
 
 
 # focal_loss -----------------------------------------------------------------------------------------------------
@@ -132,8 +170,9 @@ def focal_loss(random: torch.Generator) -> Iterator[Case]:
         (torch.tensor([[[-200.0, 200.0]]]), torch.tensor([[[1, 0]]]), 2.0, 0.75),
         (torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[255, 255]]]), 2.0, 0.5),
     ]
-    for n, side, gamma, alpha in ((2, 3, 0.0, 0.3), (2, 4, 3.0, 0.8), (3, 5, 1.5, 0.25)):
+    for n, side, gamma, alpha in ((2, 3, 0.0, 0.3), (2, 4, 3.0, 0.8), (3, 5, 1.5, 0.25), (2, 3, 2.0, 0.4)):
         cases.append((*_binary(n, side, side + 1, random, void=0.2), gamma, alpha))
+    cases[-1][0].requires_grad_()
     for logits, target, gamma, alpha in cases:
         every = _pixels(logits, target)
         pixels = [(z, y) for z, y in every if y != VOID]
@@ -180,7 +219,16 @@ def focal_loss(random: torch.Generator) -> Iterator[Case]:
                 sum(_focal(pixels, 0.0, alpha)) / len(losses)
             ),
         }
-        yield Case(given, _tensor(right), mistakes)
+        also = None
+        if logits.requires_grad:
+            slope = []
+            for z, y in every:
+                signed = z if y == 1 else -z
+                steep = gamma * _sigmoid(signed) * -_softplus(-signed) - _sigmoid(-signed)
+                steep *= (alpha if y == 1 else 1 - alpha) * _sigmoid(-signed) ** gamma
+                slope.append((steep if y == 1 else -steep) / len(losses) if y != VOID else 0.0)
+            also, mistakes[CUT_OFF] = _learnable(logits, right, slope), RuntimeError
+        yield Case(given, _tensor(right), mistakes, also)
 
 
 # median_frequency_weights ---------------------------------------------------------------------------------------

@@ -75,6 +75,18 @@ def dice_loss__thresholded(logits, target, smooth):
     return 1 - (2 * (p * y).sum() + smooth) / (p.sum() + y.sum() + smooth)
 
 
+def dice_loss__a_plain_number(logits, target, smooth):
+    """Return what item() gives."""
+    p, y = _kept(logits, target)
+    return (1 - (2 * (p * y).sum() + smooth) / (p.sum() + y.sum() + smooth)).item()
+
+
+def dice_loss__size_held_fixed(logits, target, smooth):
+    """Take the denominator for a constant, as a weight would be."""
+    p, y = _kept(logits, target)
+    return 1 - (2 * (p * y).sum() + smooth) / (p.sum() + y.sum() + smooth).detach()
+
+
 def _signed(logits, target):
     keep = target != 255
     z, y = logits[keep], target[keep]
@@ -150,6 +162,12 @@ def focal_loss__cross_entropy(logits, target, gamma, alpha):
     """Forget the factor."""
     s, y = _signed(logits, target)
     return _mean(_alphas(y, alpha) * -F.logsigmoid(s))
+
+
+def focal_loss__factor_held_fixed(logits, target, gamma, alpha):
+    """Take (1 - p) to the gamma for a constant, as a weight would be."""
+    s, y = _signed(logits, target)
+    return _mean(_alphas(y, alpha) * ((-s).sigmoid() ** gamma).detach() * -F.logsigmoid(s))
 
 
 def focal_loss__nan_where_all_is_void(logits, target, gamma, alpha):
