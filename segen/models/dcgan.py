@@ -1,9 +1,11 @@
 """DCGAN (Radford, Metz, Chintala, ICLR 2016, 1511.06434): strided convolutions, batch norm, small first weights."""
 
+import functools
 from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm as bounded
 
 from segen.layers import check_latent, check_positive, check_shape, halvings
 
@@ -41,21 +43,27 @@ class DCGANDiscriminator(nn.Module):
     """Images `[N, in_channels, size, size]` in [-1, 1] → logits `[N]`; `size` is 8, 16, 32, …
 
     Convolutions of stride 2 down to 4×4, from `width` channels, which double, then one of 4×4. Leaky ReLU of slope
-    0.2; batch norm in all layers but the first and the last. Labels are not looked at.
+    0.2; batch norm in all layers but the first and the last. With `spectral_norm`, SN-GAN's way (1802.05957), there is
+    no batch norm: all convolutions have biases, and weights divided by their spectral norm. Labels are not looked at.
 
     Raises ValueError for another `size`, or images of another shape or type. Source: section 3 of the paper.
     """
 
-    def __init__(self, in_channels: int = 3, *, width: int = 64, size: int = 32) -> None:
+    def __init__(self, in_channels: int = 3, *, width: int = 64, size: int = 32, spectral_norm: bool = False) -> None:
         super().__init__()
         check_positive("DCGANDiscriminator", in_channels=in_channels, width=width)
         self.shape = (in_channels, size, size)
         widths = [width * 2**i for i in range(halvings(size, 4, "DCGANDiscriminator"))]
-        layers = [nn.Conv2d(in_channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        Conv = functools.partial(nn.Conv2d, kernel_size=4, bias=spectral_norm)
+        layers = [Conv(in_channels, width, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2, inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, bias=False))
+            norm = [] if spectral_norm else [nn.BatchNorm2d(b)]
+            layers += [Conv(a, b, stride=2, padding=1), *norm, nn.LeakyReLU(0.2, inplace=True)]
+        self.layers = nn.Sequential(*layers, Conv(widths[-1], 1))
         self.apply(draw_weights)
+        if spectral_norm:
+            for layer in self.layers[::2]:
+                bounded(layer)
 
     def forward(self, x: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         check_shape(x, self.shape, self)

@@ -1,5 +1,6 @@
 """DCGAN against the networks of PyTorch's example, written out layer by layer."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -104,3 +105,27 @@ def test_refuses_what_does_not_fit():
         DCGANGenerator(6, width=1)(torch.zeros(2, 7))
     with pytest.raises(ValueError, match=r"DCGANDiscriminator was given \[2, 3, 16, 16\] .* \[N, 3, 32, 32\]; resize"):
         DCGANDiscriminator(width=1)(torch.zeros(2, 3, 16, 16))
+
+
+def test_spectral_norm_takes_the_place_of_batch_norm():
+    """Weights divided by their largest singular value (NumPy's), biases, leaky ReLU; batch norm is gone."""
+    torch.manual_seed(2)
+    network = DCGANDiscriminator(3, width=4, size=16, spectral_norm=True).double()
+    x = torch.rand(5, 3, 16, 16, dtype=torch.float64) * 2 - 1
+    for _ in range(300):  # each call in training mode is one step of the power iteration
+        network(x)
+    network.eval()
+    y = x
+    convolutions = network.layers[::2]
+    for i, layer in enumerate(convolutions):
+        kernel = layer.parametrizations.weight.original
+        largest = float(np.linalg.norm(kernel.detach().flatten(1).numpy(), 2))
+        assert layer.bias is not None
+        y = F.conv2d(y, kernel / largest, layer.bias, stride=1 if i == 2 else 2, padding=0 if i == 2 else 1)
+        y = torch.where(y > 0, y, 0.2 * y) if i < 2 else y
+    assert len(convolutions) == 3
+    torch.testing.assert_close(network(x), y.flatten(), rtol=0, atol=1e-8)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.modules())
+    with torch.no_grad():
+        convolutions[1].parametrizations.weight.original.mul_(3)
+    torch.testing.assert_close(network(x), y.flatten(), rtol=0, atol=1e-8)  # lengths are divided out
