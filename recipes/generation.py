@@ -44,14 +44,16 @@ SEEDS = {"RoadSigns": [0, 1, 2]}
 JUDGES = {"RoadSigns": "roadsigns"}
 
 # How many steps of each fit into SECONDS, measured with --speed.
-STEPS = {"GAN": 7200, "DCGAN": 3900, "WGAN-GP": 1600, "SN-GAN": 3700, "ProGAN": 2000, "BigGAN": 1200}
+STEPS = {"GAN": 7200, "DCGAN": 3900, "WGAN-GP": 1600, "SN-GAN": 3700, "ProGAN": 1900, "BigGAN": 1200}
 
 
 def grow(step: int) -> float:
-    """Return ProGAN's level: from 4×4 to 32×32 in the first 60 % of its steps, half of them fading."""
-    whole = 0.2 * STEPS["ProGAN"]
-    stage, rest = divmod(step / whole, 1.0)
-    return min(3.0, stage + max(0.0, 2 * rest - 1))
+    """Return ProGAN's level: it holds 4×4, 8×8 and 16×16 for some time each, and fades from each to the next."""
+    holds, fades, level = (300, 250, 400), (150, 150, 200), 0.0
+    for hold, fade in zip(holds, fades, strict=True):
+        level += min(1.0, max(0, step - hold) / fade)
+        step -= hold + fade
+    return level
 
 
 # For each the pair of networks, and the game.
@@ -79,7 +81,7 @@ NETWORKS: dict[str, tuple[Callable, Callable, dict]] = {
     "ProGAN": (
         lambda c: ProGANGenerator(LATENT, c, width=8),
         lambda c: ProGANDiscriminator(c, width=8),
-        {"loss": "wasserstein", "penalty": 10.0, "lr": 1e-3, "betas": (0.0, 0.99), "grow": grow},
+        {"loss": "wasserstein", "penalty": 10.0, "lr": 1e-2, "betas": (0.0, 0.99), "grow": grow},
     ),
     "BigGAN": (
         lambda c: BigGANGenerator(LATENT, c, num_classes=10, width=12),
@@ -88,7 +90,7 @@ NETWORKS: dict[str, tuple[Callable, Callable, dict]] = {
     ),
 }
 # The names under which the generators of road signs are shipped.
-SHIPPED = {"GAN": "gan", "DCGAN": "dcgan", "WGAN-GP": "wgan", "SN-GAN": "sngan"}
+SHIPPED = {"GAN": "gan", "DCGAN": "dcgan", "WGAN-GP": "wgan", "SN-GAN": "sngan", "ProGAN": "progan"}
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from segen.training import GANTrainer, History
 
 LATENT, WIDTH, BATCH_SIZE, SIGNS, SAMPLES = 64, 8, 32, 1024, 512
 HOLD, FADE, FIRST = 70, 40, 20
-GAME = {"loss": "wasserstein", "penalty": 10.0, "lr": 5e-3, "betas": (0.0, 0.99), "average": 0.98}
+GAME = {"loss": "wasserstein", "penalty": 10.0, "lr": 1e-2, "betas": (0.0, 0.99), "average": 0.98}
 # So many steps of each take about the same time of a processor, as the rows' `times` show.
 STEPS = {"direct": 260, "grown": 390}
 LOOKS = 5  # how often the distance is measured on the way
