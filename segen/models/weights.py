@@ -19,6 +19,7 @@ NETWORKS = {
     "camvid": lambda: UNet(3, 11, width=16, convolutions=1),
     "dcgan": lambda: DCGANGenerator(64, 3, width=24),
     "wgan": lambda: ResNetGenerator(64, 3, width=16),
+    "sngan": lambda: DCGANGenerator(64, 3, width=24),
 }
 
 
@@ -30,8 +31,11 @@ def pretrained(name: str) -> nn.Module:
     reads.
 
     `"streets"` labels `StreetScenes` at 64×64 in all weathers, `"camvid"` CamVid's frames at 240×180; the sides of
-    what they read are multiples of 16. `"dcgan"` and `"wgan"` are generators of Part III: noise `[N, 64]` → road signs
-    `[N, 3, 32, 32]`. Nothing is loaded from a network, and no random number is drawn.
+    what they read are multiples of 16.
+
+    `"dcgan"`, `"wgan"` and `"sngan"` are generators of Part III's table: noise `[N, 64]` →
+    `[N, 64]`, and for `"biggan"` classes `[N]`, → road signs `[N, 3, 32, 32]`. Nothing is loaded from a network, and
+    no random number is drawn.
 
     Raises ValueError, with the names there are, if no network of that name is shipped.
     """
