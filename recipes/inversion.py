@@ -1,7 +1,7 @@
 """The stored table of the chapter on inversion: generators of other latent sizes, and one that never saw a stop sign.
 
 `python recipes/inversion.py` trains the rows that `segen/assets/inversion.json` lacks and adds them there, one by one
-(`recipes/table.py` says how). Four rows of three seeds take about ten minutes of one slow core.
+(`recipes/table.py` says how). Four rows of three seeds take about eight minutes of one slow core.
 """
 
 import functools
@@ -18,9 +18,9 @@ from segen.metrics import frechet_distance
 from segen.models import DCGANDiscriminator, DCGANGenerator, pretrained
 from segen.training import GANTrainer, History
 
-STEPS, BATCH_SIZE, LR, SIGNS, JUDGED, FIRST = 500, 32, 1e-3, 2000, 1000, 50
+STEPS, BATCH_SIZE, LR, SIGNS, JUDGED, FIRST = 400, 32, 1e-3, 2000, 1000, 50
 WIDTH, AVERAGE = 16, 0.99
-STARTS, DESCENT, RATE, EACH = 2, 150, 0.1, 6  # inverting: starts, steps of Adam, its first rate, signs of each class
+STARTS, DESCENT, RATE, EACH = 2, 100, 0.1, 6  # inverting: starts, steps of Adam, its first rate, signs of each class
 FEW, DAMPED = 4, 30  # by Levenberg and Marquardt: drawn images, steps
 STOP = 1  # the class that one row leaves out
 SEEDS = (0, 1, 2)
