@@ -7,7 +7,10 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from segen.models.biggan import BigGANGenerator
 from segen.models.dcgan import DCGANGenerator
+from segen.models.gan import MLPGenerator
+from segen.models.progan import ProGANGenerator
 from segen.models.resnet import ResNet
 from segen.models.resnet_gan import ResNetGenerator
 from segen.models.unet import UNet
@@ -17,9 +20,12 @@ NETWORKS = {
     "roadsigns": lambda: ResNet(3, 10, width=16, blocks=(1, 1, 1), small=True),
     "streets": lambda: UNet(3, 8, width=16, convolutions=1),
     "camvid": lambda: UNet(3, 11, width=16, convolutions=1),
+    "gan": lambda: MLPGenerator(64, 3, width=256),
     "dcgan": lambda: DCGANGenerator(64, 3, width=24),
     "wgan": lambda: ResNetGenerator(64, 3, width=16),
     "sngan": lambda: DCGANGenerator(64, 3, width=24),
+    "progan": lambda: ProGANGenerator(64, 3, width=8),
+    "biggan": lambda: BigGANGenerator(64, 3, width=8),
 }
 
 
@@ -33,7 +39,7 @@ def pretrained(name: str) -> nn.Module:
     `"streets"` labels `StreetScenes` at 64×64 in all weathers, `"camvid"` CamVid's frames at 240×180; the sides of
     what they read are multiples of 16.
 
-    `"dcgan"`, `"wgan"` and `"sngan"` are generators of Part III's table: noise `[N, 64]` →
+    `"gan"`, `"dcgan"`, `"wgan"`, `"sngan"`, `"progan"` and `"biggan"` are the generators of Part III's table: noise
     `[N, 64]`, and for `"biggan"` classes `[N]`, → road signs `[N, 3, 32, 32]`. Nothing is loaded from a network, and
     no random number is drawn.
 
