@@ -180,3 +180,14 @@ def test_numbers_in_the_prose_are_printed(text, sources) -> None:
     numbers = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)", cells()[text].source)
     assert len(numbers) >= 2
     assert [number for number in numbers if number not in out] == []
+
+
+def test_progan_is_where_the_chapter_says_in_the_parts_table() -> None:
+    found = {r["network"]: r for r in segen.results("generation")}
+    assert max(found["ProGAN"]["frechet"]) < min(found["WGAN-GP"]["frechet"] + found["SN-GAN"]["frechet"])
+    assert max(found["DCGAN"]["frechet"]) < min(found["ProGAN"]["frechet"])
+    assert found["ProGAN"]["modes"] == [9, 9, 9]
+    assert found["DCGAN"]["steps"] > 2 * found["ProGAN"]["steps"]
+    for name in ("DCGAN", "WGAN-GP", "SN-GAN", "ProGAN"):
+        (line,) = [line for line in printed("part").splitlines() if line.startswith(name)]
+        assert float(line[len(name) :].split()[0]) == pytest.approx(np.mean(found[name]["frechet"]), abs=0.006)
