@@ -91,6 +91,9 @@ def test_what_is_said_of_all_weathers():
 def test_which_weather_is_hardest():
     no, mixed = shift("clear", "no"), shift("mixed", "no")
     assert np.mean(no["fog"]) < np.mean(no["night"]) < np.mean(no["rain"])
+    (harder_at_night,) = [i for i, (fog, night) in enumerate(zip(no["fog"], no["night"], strict=True)) if night < fog]
+    assert no["seeds"][harder_at_night] == 1
+    assert (round(no["fog"][harder_at_night], 3), round(no["night"][harder_at_night], 3)) == (0.393, 0.391)
     means = [np.mean(mixed[weather]) for weather in WEATHERS[1:]]
     assert means.index(min(means)) == 0  # rain
     assert max(means) - min(means) < 0.02
