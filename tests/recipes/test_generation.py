@@ -40,7 +40,7 @@ def test_a_row_holds_what_it_promises(row):
         assert modes == sum(count >= 10 for count in counts)
         assert sum(counts) <= generation.RECOGNISED
     assert len(set(row["first_losses"])) == len(row["seeds"])
-    assert max(relative_times(row)) < 1.3
+    assert max(relative_times(row)) < 1.5  # a single run may have shared its processor
 
 
 def relative_times(row: dict) -> list[float]:
@@ -53,8 +53,8 @@ def relative_times(row: dict) -> list[float]:
 
 
 def test_all_were_given_about_the_same_time():
-    shares = [share for row in ROWS for share in relative_times(row)]
-    assert max(shares) < 1.6 * min(shares)  # of one processor, on machines that did other work too
+    shares = [statistics.median(relative_times(row)) for row in ROWS]
+    assert max(shares) < 1.4 * min(shares)
 
 
 @pytest.mark.parametrize("network", SIGNS)
