@@ -84,10 +84,12 @@ def test_a_row_begins_as_it_did(recipe, dropped) -> None:
     torch.set_num_threads(1)
     _, history = recipe.fit({"dropped": dropped}, 0, steps=recipe.FIRST)
     assert history.discriminator_loss[0] == pytest.approx(row(dropped)["discriminator_loss"][0][0], abs=0.01)
+    # Fifty steps enlarge what processors round differently, most where nothing is dropped; seeds lie 0.5 apart there.
+    near = {"batch norm": 0.005, "nothing": 0.03}[dropped]
+    assert history.generator_loss[0] == pytest.approx(row(dropped)["generator_loss"][0][0], abs=near)
     # The control: another seed is another run.
-    assert history.generator_loss[0] == pytest.approx(row(dropped)["generator_loss"][0][0], abs=0.005)
     others = row(dropped)["generator_loss"][1:]
-    assert max(abs(history.generator_loss[0] - other[0]) for other in others) > 0.01 + 1e-3
+    assert max(abs(history.generator_loss[0] - other[0]) for other in others) > 2 * near
 
 
 def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
