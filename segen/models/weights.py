@@ -18,6 +18,7 @@ from segen.models.unet import UNet
 ASSETS = Path(__file__).parent.parent / "assets"
 NETWORKS = {
     "roadsigns": lambda: ResNet(3, 10, width=16, blocks=(1, 1, 1), small=True),
+    "fashion": lambda: ResNet(1, 10, width=16, blocks=(1, 1, 1), small=True),
     "streets": lambda: UNet(3, 8, width=16, convolutions=1),
     "camvid": lambda: UNet(3, 11, width=16, convolutions=1),
     "gan": lambda: MLPGenerator(64, 3, width=256),
@@ -34,7 +35,7 @@ def pretrained(name: str) -> nn.Module:
 
     `"roadsigns"` is Part I's classifier of `RoadSigns`, which Part III measures with: images `[N, 3, 32, 32]` in
     [-1, 1] → logits `[N, 10]`. Its features `[N, 64]` are `network.features(x)[-1].mean((2, 3))`, what its last layer
-    reads.
+    reads. `"fashion"` is the same for Fashion-MNIST padded to `[N, 1, 32, 32]`.
 
     `"streets"` labels `StreetScenes` at 64×64 in all weathers, `"camvid"` CamVid's frames at 240×180; the sides of
     what they read are multiples of 16.
