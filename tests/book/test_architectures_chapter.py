@@ -4,35 +4,21 @@ import ast
 import functools
 import itertools
 import re
-from pathlib import Path
 
 import architectures as recipe
 import depth as depth_recipe
-import nbformat
 import pytest
 import torch
+from chapters import Chapter
 
 import segen
 
-CHAPTER = Path(__file__).parents[2] / "book" / "convolution" / "architectures.ipynb"
+CHAPTER = Chapter("convolution/architectures")
 
 
 @functools.cache
 def chapter() -> dict:
-    """All functions and classes that the chapter defines, after its imports; nothing else of it is run."""
-    cells = [cell for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
-    namespace: dict = {}
-    for cell in cells:
-        tags = cell.metadata.get("tags", [])
-        if "imports" in tags:
-            exec(cell.source, namespace)
-        if {"exercise", "solution", "check"}.isdisjoint(tags):
-            for node in ast.parse(cell.source).body:
-                constant = getattr(node, "targets", [None])[0]
-                named = getattr(constant, "id", None) in ("TABLE_1", "CONFIGURATION_D", "COLOURS")
-                if named or isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("TABLE_1", "CONFIGURATION_D", "COLOURS")
 
 
 def row(table: str, **settings) -> dict:
@@ -122,7 +108,7 @@ NETWORKS = {
 def test_each_network_takes_under_60_lines(network: str) -> None:
     """All that the chapter writes for it, blank lines and docstrings included, with `conv`, which all share."""
     lines = {}
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
+    for cell in CHAPTER.cells.values():
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and {"exercise", "solution", "check"}.isdisjoint(tags):
             for node in ast.parse(cell.source).body:
@@ -148,7 +134,7 @@ def test_what_the_prose_says_of_the_table() -> None:
 
 def test_numbers_in_the_prose_are_in_the_tables() -> None:
     """Each number with decimals in what is said of a stored table is printed by that table."""
-    cells = {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+    cells = CHAPTER.cells
     for text, table in (("table-read-text", "table"),):
         printed = "".join(output.text for output in cells[table].outputs)
         numbers = re.findall(r"\b\d+\.\d{2,3}\b", cells[text].source)

@@ -4,44 +4,23 @@ import ast
 import functools
 import math
 import re
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import Chapter
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from segen.training import ClassifierTrainer
 
-CHAPTER = Path(__file__).parents[2] / "book" / "convolution" / "classifier.ipynb"
-
-
-@functools.cache
-def cells() -> list:
-    return nbformat.read(CHAPTER, as_version=4).cells
+CHAPTER = Chapter("convolution/classifier")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """All functions and classes that the chapter defines, run after its imports and nothing else."""
-    code = [cell for cell in cells() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"setup", "exercise", "solution"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
-
-
-def printed(*names: str) -> str:
-    """The text that the cells of these names show, or all cells."""
-    outputs = [o for c in cells() if c.cell_type == "code" and (not names or c.id in names) for o in c.outputs]
-    return "".join(o.get("text", "") for o in outputs)
+    return CHAPTER.defined()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +73,7 @@ def test_an_uneven_split_of_the_judging_changes_nothing() -> None:
 def test_augmentation_keeps_range_and_label() -> None:
     namespace = chapter()
     if "change" not in namespace:
-        source = next(cell.source for cell in cells() if cell.id == "augment")
+        source = CHAPTER.cells["augment"].source
         node = next(n for n in ast.parse(source).body if isinstance(n, ast.Assign) and n.targets[0].id == "change")
         exec(ast.unparse(node), namespace)
     image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
@@ -125,7 +104,7 @@ def test_the_floor_of_softmax_twice() -> None:
 def test_numbers_in_the_prose_are_printed() -> None:
     """Each number with three decimals in the text of the results is printed by a cell."""
     shown = printed()
-    text = "".join(c.source for c in cells() if c.cell_type == "markdown" and c.id.endswith("read-text"))
+    text = "".join(c.source for c in CHAPTER.cells.values() if c.cell_type == "markdown" and c.id.endswith("read-text"))
     numbers = re.findall(r"\b\d\.\d{3}\b", text)
     assert len(numbers) > 5
     assert [number for number in numbers if number not in shown] == []

@@ -1,33 +1,19 @@
 """The DeepLab chapter: what its prose says of the stored tables holds there, and the table can be made again."""
 
-import importlib.util
 import itertools
 import re
-import sys
 from pathlib import Path
 
-import nbformat
+import deeplab as recipe
 import pytest
 import torch
+from chapters import Chapter
 
 import segen
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "deeplab.ipynb"
+CHAPTER = Chapter("segmentation/deeplab")
 SCORES = ("mean_iou", "boundary_iou", "at_edges", "inside")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package, and import each other by name."""
-    sys.path.insert(0, str(ROOT / "recipes"))
-    try:
-        spec = importlib.util.spec_from_file_location("deeplab_recipe", ROOT / "recipes" / "deeplab.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "recipes"))
-    return module
 
 
 def row(stride: int, *rates: int) -> dict:
@@ -39,7 +25,7 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("deeplab")
     assert [{name: row[name] for name in recipe.GRID[0]} for row in rows] == recipe.GRID
     for stored in rows:
@@ -57,7 +43,7 @@ def test_the_table_is_whole(recipe) -> None:
         assert [len(gains) for gains in stored["crf_gains"]] == [stored["crf_streets"]] * 3
 
 
-def test_a_row_begins_as_it_did(recipe) -> None:
+def test_a_row_begins_as_it_did() -> None:
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     settings = {"stride": 32, "rates": [1, 1, 1]}
     stored = row(32, 1, 1, 1)
@@ -68,7 +54,7 @@ def test_a_row_begins_as_it_did(recipe) -> None:
     assert other.loss[0] != pytest.approx(stored["first_loss"][1], abs=0.02)
 
 
-def test_the_recipe_s_crf_is_the_package_s(recipe) -> None:
+def test_the_recipe_s_crf_is_the_package_s() -> None:
     """The recipe adds its pairs from two parts that it keeps; a CRF made at once must give the same labels."""
     generator = torch.Generator().manual_seed(0)
     logits, image = torch.randn(4, 9, 11, generator=generator), 2 * torch.rand(3, 9, 11, generator=generator) - 1
@@ -84,7 +70,7 @@ def test_the_recipe_s_crf_is_the_package_s(recipe) -> None:
 
 def test_numbers_in_the_prose_are_in_the_outputs() -> None:
     """Each number with three decimals in the chapter's text is printed by one of its cells."""
-    cells = nbformat.read(CHAPTER, as_version=4).cells
+    cells = CHAPTER.cells.values()
     printed = "".join(o.get("text", "") for c in cells if c.cell_type == "code" for o in c.outputs)
     text = "".join(c.source for c in cells if c.cell_type == "markdown")
     numbers = re.findall(r"\b0\.\d{3}\b", text)

@@ -1,44 +1,28 @@
 """The FCN chapter: what its prose says of the part's table holds there, and its training begins as the table's did."""
 
-import ast
 import functools
-import importlib.util
 import re
 from itertools import pairwise
 from pathlib import Path
 
-import nbformat
 import pytest
+import segmentation as recipe
 import torch
+from chapters import Chapter
 
 import segen
+from segen.data import StreetScenes
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "fcn.ipynb"
-NETWORKS = ("FCN-32s", "FCN-16s", "FCN-8s")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("segmentation_recipe", ROOT / "recipes" / "segmentation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+CHAPTER = Chapter("segmentation/fcn")
 
 
 @functools.cache
-def chapter_function(name: str):
-    """The function or class `name` as the chapter defines it, run after the chapter's imports and nothing else."""
-    cells = [cell for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in cells if "imports" in cell.metadata.get("tags", [])), namespace)
-    namespace["classes"] = namespace["StreetScenes"](1).classes
-    for cell in cells:
-        for node in ast.parse(cell.source).body if "exercise" not in cell.metadata.get("tags", []) else []:
-            if getattr(node, "name", None) == name:
-                exec(ast.unparse(node), namespace)
-    return namespace[name]
+def chapter() -> dict:
+    return CHAPTER.defined(given={"classes": StreetScenes(1).classes})
+
+
+NETWORKS = ("FCN-32s", "FCN-16s", "FCN-8s")
 
 
 def row(network: str) -> dict:
@@ -60,7 +44,7 @@ def test_the_rows_are_of_three_seeds_and_equal_settings() -> None:
             assert row(name)[key] == row("FCN-8s")[key]
 
 
-def test_a_row_begins_as_it_did(recipe) -> None:
+def test_a_row_begins_as_it_did() -> None:
     _, history = recipe.fit("FCN-8s", "StreetScenes", 0, steps=20)
     assert history.loss[0] == pytest.approx(row("FCN-8s")["first_losses"][0], abs=0.02)
 
@@ -85,7 +69,7 @@ def test_inside_the_first_skip_does_most_and_at_edges_both_do_much() -> None:
     assert gains("mean_iou")[0] > 0.15
 
 
-def test_people_and_signs_hardly_exist_for_the_coarsest(recipe) -> None:
+def test_people_and_signs_hardly_exist_for_the_coarsest() -> None:
     for name in ("pedestrian", "sign"):
         place = recipe.StreetScenes(1).classes.index(name)
         means = [sum(seed[place] for seed in row(network)["class_iou"]) / 3 for network in NETWORKS]
@@ -100,7 +84,7 @@ def test_skips_cost_next_to_nothing() -> None:
     assert 0.002 < fine["multiply_adds"] / coarse["multiply_adds"] - 1 < 0.003
 
 
-def test_the_chapter_and_the_recipe_measure_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_measure_alike() -> None:
     generator = torch.Generator().manual_seed(0)
     masks = torch.randint(8, (3, 6, 7), generator=generator).repeat_interleave(4, 1).repeat_interleave(4, 2)
     guess = torch.where(torch.rand(masks.shape, generator=generator) < 0.8, masks, 2)
@@ -118,12 +102,12 @@ def test_the_chapter_and_the_recipe_measure_alike(recipe) -> None:
 
     images = torch.arange(3.0)[:, None, None, None].expand(3, 3, 24, 28)
     theirs = recipe.score(Told(), Streets(zip(images, masks, strict=True)), distance=2)
-    ours = chapter_function("score")(guess, masks)
+    ours = chapter()["score"](guess, masks)
     assert ours == pytest.approx({name: theirs[name] for name in ours})
 
 
 def test_the_matrix_is_that_of_the_convolution() -> None:
-    matrix_of = chapter_function("matrix_of")
+    matrix_of = chapter()["matrix_of"]
     for k, s, p, height, width in ((3, 2, 1, 8, 7), (2, 3, 2, 5, 6), (4, 1, 0, 6, 4)):
         kernel, x = torch.randn(k, k).double(), torch.randn(height, width).double()
         by_torch = torch.nn.functional.conv2d(x[None, None], kernel[None, None], stride=s, padding=p)
@@ -132,7 +116,7 @@ def test_the_matrix_is_that_of_the_convolution() -> None:
 
 def test_numbers_in_the_prose_are_in_the_table() -> None:
     """Each number with three decimals in the reading of the table is printed by its cell."""
-    cells = {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+    cells = CHAPTER.cells
     printed = "".join(output.text for output in cells["table"].outputs)
     numbers = re.findall(r"\b0\.\d{3}\b", cells["experiment-read-text"].source)
     assert len(numbers) > 5

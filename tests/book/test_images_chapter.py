@@ -4,47 +4,26 @@ import ast
 import functools
 import math
 import re
-from pathlib import Path
 
 import cv2
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import Chapter
 from scipy.signal import correlate2d
 from torch import nn
 
-CHAPTER = Path(__file__).parents[2] / "book" / "convolution" / "images.ipynb"
-SETTINGS = [(1, 0, 1), (2, 1, 1), (3, 2, 2), (2, 0, 3)]
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+CHAPTER = Chapter("convolution/images")
+printed = CHAPTER.printed
+words = CHAPTER.prose
 
 
 @functools.cache
 def chapter() -> dict:
-    """All functions that the chapter defines, run after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"setup", "exercise", "solution"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            named = isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("STEPS", "stacks")
-            if named or isinstance(node, ast.FunctionDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("STEPS", "stacks")
 
 
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
-
-
-def words(name: str) -> str:
-    return cells()[name].source
+SETTINGS = [(1, 0, 1), (2, 1, 1), (3, 2, 2), (2, 0, 3)]
 
 
 def by_scipy(x: np.ndarray, weight: np.ndarray, s: int, p: int, d: int) -> np.ndarray:

@@ -4,28 +4,20 @@ import functools
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from chapters import Chapter
 from torchmetrics.classification import MulticlassJaccardIndex
 from torchmetrics.functional.segmentation import mean_iou as torchmetrics_mean_iou
 
 import segen
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "pixels.ipynb"
+CHAPTER = Chapter("segmentation/pixels")
+printed = CHAPTER.printed
 NAMES = ["majority class", "Otsu", "k-means", "watershed", "per-pixel classifier"]
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(*names: str) -> str:
-    return "".join(output.get("text", "") for name in names for output in cells()[name].outputs)
 
 
 def row(name: str) -> dict:
@@ -43,9 +35,9 @@ def eight():
     truth[:, 12:] = 255
     space: dict = {"masked": truth, "pixelwise": guess, "crops": lambda maps: maps}
     for name in ("imports", "by-hand", "from-scratch"):
-        exec(cells()[name].source, space)
+        exec(CHAPTER.cells[name].source, space)
     # What comes after the scores is asserted of the chapter's own maps.
-    exec(cells()["definitions"].source.split("\nfor name, value in")[0] + "\neight = list(eight.values())", space)
+    exec(CHAPTER.cells["definitions"].source.split("\nfor name, value in")[0] + "\neight = list(eight.values())", space)
     return [float(score) for score in space["eight"]], guess, truth
 
 
@@ -112,6 +104,6 @@ def test_what_the_prose_says_of_the_table():
 def test_numbers_in_the_prose_are_printed():
     """Each number with three decimals in the text that reads a table is printed by that table's cell."""
     for text, *tables in (("table-read", "table"), ("experiment-read", "experiment"), ("dice-read", "dice-curve")):
-        numbers = re.findall(r"\b0\.\d{3}\b", cells()[text].source)
+        numbers = re.findall(r"\b0\.\d{3}\b", CHAPTER.cells[text].source)
         assert numbers
         assert [number for number in numbers if number not in printed(*tables)] == []

@@ -1,46 +1,27 @@
 """The SegNet chapter: what its prose says of the stored tables holds there, and its table can be made again."""
 
-import ast
 import functools
-import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
+import segnet as recipe
 import torch
+from chapters import Chapter
 
 import segen
+from segen.data import StreetScenes
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "segnet.ipynb"
-SCORES = ("mean_iou", "boundary_iou", "sign_iou", "at_edges", "inside")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("segnet_recipe", ROOT / "recipes" / "segnet.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+CHAPTER = Chapter("segmentation/segnet")
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, after its imports and nothing else."""
-    cells = [cell for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in cells if "imports" in cell.metadata.get("tags", [])), namespace)
-    namespace["classes"] = namespace["StreetScenes"](1).classes
-    for cell in cells:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])) or "debug" in cell.id:
-            continue
-        for node in ast.parse(cell.source).body:
-            named = isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("shifts", "ways")
-            if named or isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("shifts", "ways", given={"classes": StreetScenes(1).classes})
+
+
+SCORES = ("mean_iou", "boundary_iou", "sign_iou", "at_edges", "inside")
 
 
 def row(way: str) -> dict:
@@ -52,7 +33,7 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("segnet")
     assert [{"way": row["way"]} for row in rows] == recipe.GRID
     for row in rows:
@@ -66,7 +47,7 @@ def test_the_table_is_whole(recipe) -> None:
             assert all(0 <= value <= 1 for value in row[name])
 
 
-def test_a_row_begins_as_it_did(recipe) -> None:
+def test_a_row_begins_as_it_did() -> None:
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     _, history = recipe.fit({"way": "unpool"}, 0, steps=recipe.FIRST)
     assert history.loss[0] == pytest.approx(row("unpool")["first_losses"][0], abs=0.02)
@@ -74,7 +55,7 @@ def test_a_row_begins_as_it_did(recipe) -> None:
     assert row("corner")["first_losses"][0] != pytest.approx(row("unpool")["first_losses"][0], abs=0.05)
 
 
-def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_build_alike() -> None:
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     outputs = {}
     for way in recipe.WAYS:
@@ -89,7 +70,7 @@ def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
     assert not torch.equal(outputs["unpool"], outputs["corner"])
 
 
-def test_the_chapter_and_the_recipe_measure_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_measure_alike() -> None:
     generator = torch.Generator().manual_seed(0)
     masks = torch.randint(8, (3, 6, 7), generator=generator).repeat_interleave(4, 1).repeat_interleave(4, 2)
     guess = torch.where(torch.rand(masks.shape, generator=generator) < 0.8, masks, 2)
@@ -147,7 +128,7 @@ def test_what_is_said_of_the_parts_table() -> None:
 
 def test_numbers_in_the_prose_are_in_the_tables() -> None:
     """Each number with three decimals in the chapter's text is printed by its tables."""
-    cells = nbformat.read(CHAPTER, as_version=4).cells
+    cells = CHAPTER.cells.values()
     printed = "".join(o.text for c in cells if c.id in ("table", "part") for o in c.outputs)
     text = "".join(c.source for c in cells if c.id in ("experiment-read-text", "part-read-text"))
     numbers = re.findall(r"\b0\.\d{3}\b", text)

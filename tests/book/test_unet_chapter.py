@@ -1,45 +1,27 @@
 """The U-Net chapter: what its prose says of the stored table holds there, and the table can be made again."""
 
-import ast
 import functools
-import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+import unet as recipe
+from chapters import Chapter
 
 import segen
+from segen.data import StreetScenes
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "unet.ipynb"
-SCORES = ("mean_iou", "sign_iou", "at_edges", "inside")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("unet_recipe", ROOT / "recipes" / "unet.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+CHAPTER = Chapter("segmentation/unet")
 
 
 @functools.cache
-def chapter_function(name: str):
-    """The function or class `name` as the chapter defines it, run after the chapter's imports and nothing else."""
-    notebook = nbformat.read(CHAPTER, as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in cells if "imports" in cell.metadata.get("tags", [])), namespace)
-    namespace["classes"] = namespace["StreetScenes"](1).classes
-    wanted = (name, "at_edges")
-    for cell in cells:
-        for node in ast.parse(cell.source).body if "exercise" not in cell.metadata.get("tags", []) else []:
-            if getattr(node, "name", None) in wanted:
-                exec(ast.unparse(node), namespace)
-    return namespace[name]
+def chapter() -> dict:
+    return CHAPTER.defined(given={"classes": StreetScenes(1).classes})
+
+
+SCORES = ("mean_iou", "sign_iou", "at_edges", "inside")
 
 
 def row(**settings) -> dict:
@@ -51,7 +33,7 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("unet")
     assert [{name: row[name] for name in recipe.GRID[0]} for row in rows] == recipe.GRID
     for row in rows:
@@ -65,7 +47,7 @@ def test_the_table_is_whole(recipe) -> None:
             assert all(0 <= value <= 1 for value in row[name])
 
 
-def test_a_row_begins_as_it_did(recipe) -> None:
+def test_a_row_begins_as_it_did() -> None:
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     stored = row(skips=True, elastic=0, streets=8)
     for seed in (0, 1):
@@ -76,17 +58,17 @@ def test_a_row_begins_as_it_did(recipe) -> None:
     assert other.loss[0] != pytest.approx(stored["first_loss"][0], abs=0.02)
 
 
-def test_the_chapter_and_the_recipe_measure_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_measure_alike() -> None:
     generator = torch.Generator().manual_seed(0)
     masks = torch.randint(8, (3, 6, 7), generator=generator).repeat_interleave(4, 1).repeat_interleave(4, 2)
     guess = torch.where(torch.rand(masks.shape, generator=generator) < 0.8, masks, 2)
-    assert chapter_function("score")(guess, masks) == pytest.approx(recipe.score(guess, masks))
+    assert chapter()["score"](guess, masks) == pytest.approx(recipe.score(guess, masks))
 
 
-def test_the_chapter_and_the_recipe_deform_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_deform_alike() -> None:
     image, mask = recipe.StreetScenes(1, seed=2)[0]
     deformed = []
-    for elastic in (chapter_function("elastic"), recipe.elastic):
+    for elastic in (chapter()["elastic"], recipe.elastic):
         with torch.random.fork_rng():
             torch.manual_seed(5)
             deformed.append(elastic(image, mask, sigma=3))
@@ -95,7 +77,7 @@ def test_the_chapter_and_the_recipe_deform_alike(recipe) -> None:
     assert not torch.equal(deformed[0][1], mask)
 
 
-def test_image_and_mask_are_deformed_together(recipe) -> None:
+def test_image_and_mask_are_deformed_together() -> None:
     """Where the road's own mask is deformed as an image, it must lie where the deformed mask has road."""
     _, mask = recipe.StreetScenes(1, seed=2)[0]
     as_image = (mask == 2).float()[None]
@@ -111,7 +93,7 @@ def test_edges_are_where_a_neighbour_differs() -> None:
     masks[:, 2, 3] = 1
     expected = torch.zeros(1, 5, 6, dtype=torch.bool)
     expected[:, 1:4, 2:5] = True
-    assert torch.equal(chapter_function("at_edges")(masks), expected)
+    assert torch.equal(chapter()["at_edges"](masks), expected)
 
 
 @pytest.mark.parametrize("streets", [8, 32, 128, 512])
@@ -145,7 +127,7 @@ def test_deformation_helps_where_streets_are_few() -> None:
 
 def test_numbers_in_the_prose_are_in_the_tables() -> None:
     """Each number with three decimals in the chapter's text is printed by one of its two tables."""
-    cells = nbformat.read(CHAPTER, as_version=4).cells
+    cells = CHAPTER.cells.values()
     printed = "".join(o.text for c in cells if c.id in ("table", "elastic-table") for o in c.outputs)
     text = "".join(c.source for c in cells if c.id in ("experiment-read-text", "elastic-read-text"))
     numbers = re.findall(r"\b0\.\d{3}\b", text)

@@ -1,55 +1,27 @@
 """The chapter on WGAN: what its prose says of the stored games holds there, and they can be played again."""
 
-import ast
 import functools
-import importlib.util
 import math
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+import wgan as recipe
+from chapters import Chapter
 from scipy.stats import wasserstein_distance
 
 import segen
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "wgan.ipynb"
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("wgan_recipe", ROOT / "recipes" / "wgan.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/wgan")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined()
 
 
 def row(game: str) -> dict:
@@ -57,7 +29,7 @@ def row(game: str) -> dict:
     return found
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("wgan")
     assert [{"game": row["game"]} for row in rows] == recipe.GRID
     for row in rows:
@@ -74,7 +46,7 @@ def test_the_table_is_whole(recipe) -> None:
 
 
 @pytest.mark.parametrize("game", ["non-saturating", "clipping", "penalty"])
-def test_a_row_begins_as_it_did(recipe, game) -> None:
+def test_a_row_begins_as_it_did(game) -> None:
     _, notes = recipe.play(game, 1, steps=recipe.FIRST)
     first = sum(notes["last"]) / recipe.FIRST
     assert first == pytest.approx(row(game)["first_loss"][1], abs=0.02)
@@ -82,7 +54,7 @@ def test_a_row_begins_as_it_did(recipe, game) -> None:
     assert first != pytest.approx(row(game)["first_loss"][2], abs=0.001)
 
 
-def test_the_chapter_and_the_recipe_play_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_play_alike() -> None:
     generator, _ = chapter()["game_with_penalty"](3, 30)
     other, _ = recipe.play("penalty", 3, steps=30)
     for mine, theirs in zip(generator.parameters(), other.parameters(), strict=True):
@@ -91,7 +63,7 @@ def test_the_chapter_and_the_recipe_play_alike(recipe) -> None:
     assert not torch.allclose(next(generator.parameters()), next(another.parameters()), atol=1e-4)
 
 
-def test_modes_are_counted_as_the_chapter_says(recipe) -> None:
+def test_modes_are_counted_as_the_chapter_says() -> None:
     centres = recipe.centres()
     torch.testing.assert_close(centres.norm(dim=1), torch.full((8,), 2.0))
     points = torch.cat([centres[:3].repeat_interleave(10, 0), torch.zeros(970, 2)])
@@ -102,7 +74,7 @@ def test_modes_are_counted_as_the_chapter_says(recipe) -> None:
     assert recipe.coverage(centres + off * 1.02)[1] == 0.0
 
 
-def test_the_exact_distance_is_exact(recipe) -> None:
+def test_the_exact_distance_is_exact() -> None:
     random = torch.Generator().manual_seed(0)
     for n in (1, 2, 30):
         x, y = torch.randn(n, 1, generator=random), torch.randn(n, 1, generator=random) * 2 + 1
@@ -183,12 +155,12 @@ def test_the_dual_is_the_distance_and_its_surface_is_not_too_steep() -> None:
 
 def test_numbers_in_the_prose_are_printed() -> None:
     out = printed("table") + printed("quality")
-    numbers = re.findall(r"(?<![\d.])\d\.\d{2,3}(?![\d.])", cells()["table-read-text"].source)
+    numbers = re.findall(r"(?<![\d.])\d\.\d{2,3}(?![\d.])", CHAPTER.cells["table-read-text"].source)
     numbers.remove("0.25")  # the band
     assert len(numbers) >= 7
     assert [number for number in numbers if number not in out] == []
     near = [f"{100 * float(np.mean(row(game)['near'])):.0f} %" for game in ("non-saturating", "penalty")]
-    assert all(share in cells()["table-read-text"].source for share in near)
+    assert all(share in CHAPTER.cells["table-read-text"].source for share in near)
 
 
 def test_in_the_run_shown_penalised_slopes_are_even_and_clipped_ones_are_not() -> None:
