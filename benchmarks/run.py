@@ -1,8 +1,8 @@
 """Run the benchmarks, or those named, and print one table.
 
 `python benchmarks/run.py` runs all, half an hour on two cores, and writes the table into `benchmarks/README.md`;
-`python benchmarks/run.py confusion scenes` runs two of them and replaces their rows there, if the others were
-measured on the same machine. With `--seconds 20` a quick look is taken, and nothing is written.
+`python benchmarks/run.py confusion scenes` runs two of them and replaces their rows there; rows of another machine
+keep a table of their own. With `--seconds 20` a quick look is taken, and nothing is written.
 """
 
 import argparse
@@ -24,21 +24,32 @@ def lines(name: str, rows: list) -> list[str]:
     return [f"| {' | '.join([f'`{name}`', *row.cells()])} |\n" for row in rows]
 
 
-def written(machine: str, readme: Path) -> dict[str, list[str]]:
-    """Return, by benchmark, the table's lines in the README, none of them if they are of another machine."""
-    table = readme.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-    found: dict[str, list[str]] = {}
-    if machine in table:
-        for line in table.splitlines(keepends=True):
-            if line.startswith("| `"):
-                found.setdefault(line.split("`")[1], []).append(line)
-    return found
+def written(readme: Path) -> dict[str, dict[str, list[str]]]:
+    """Return the lines of the README's tables: by machine, and for each by benchmark."""
+    text = readme.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    tables: dict[str, dict[str, list[str]]] = {}
+    machine = ""
+    for line in text.splitlines(keepends=True):
+        if line.startswith("| `"):
+            tables[machine].setdefault(line.split("`")[1], []).append(line)
+        elif line.strip() and not line.startswith("|"):
+            machine = line.strip()
+            tables[machine] = {}
+    return tables
 
 
-def table(machine: str, results: dict[str, list[str]]) -> str:
-    """Return the machine and the table, in the order of `NAMES`."""
-    body = "".join(line for name in NAMES for line in results.get(name, []))
-    return f"{machine}\n\n| {' | '.join(COLUMNS)} |\n{'| --- ' * len(COLUMNS)}|\n{body}"
+def merged(tables: dict[str, dict[str, list[str]]], machine: str, results: dict[str, list[str]]) -> dict:
+    """Return `tables` with what was measured now on `machine`; older rows of the same benchmarks go."""
+    kept = {m: {name: lines for name, lines in rows.items() if name not in results} for m, rows in tables.items()}
+    kept[machine] = kept.get(machine, {}) | results
+    return {m: rows for m, rows in kept.items() if rows}
+
+
+def table(tables: dict[str, dict[str, list[str]]]) -> str:
+    """Return each machine and its table, in the order of `NAMES`."""
+    head = f"| {' | '.join(COLUMNS)} |\n{'| --- ' * len(COLUMNS)}|\n"
+    bodies = {m: "".join(line for name in NAMES for line in rows.get(name, [])) for m, rows in tables.items()}
+    return "\n".join(f"{machine}\n\n{head}{body}" for machine, body in bodies.items())
 
 
 def write(text: str, readme: Path) -> None:
@@ -68,11 +79,9 @@ def main() -> None:
         measure = importlib.import_module(name).measure
         results[name] = lines(name, measure() if asked.seconds is None else measure(asked.seconds))
         print("".join(results[name]), end="", flush=True)
+    print(f"\n{table({machine(): results})}")
     if asked.seconds is None:
-        results = written(machine(), README) | results
-    print(f"\n{table(machine(), results)}")
-    if asked.seconds is None:
-        write(table(machine(), results), README)
+        write(table(merged(written(README), machine(), results)), README)
         print(f"Written into {README}.")
 
 

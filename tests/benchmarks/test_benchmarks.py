@@ -168,20 +168,25 @@ def test_flip_moves_image_and_mask_together(load):
     assert seen == {0, 3}
 
 
-def test_the_table_keeps_the_rows_of_the_same_machine_only(load, tmp_path):
+def test_the_table_keeps_each_machine_s_rows_apart(load, tmp_path):
     run, row = load("run"), load("measuring").Row("what", "1.00 (1.00–1.00)")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{run.BEGIN}{run.END}after\n")
-    assert run.written("a machine", readme) == {}
-    run.write(run.table("a machine", {"scenes": run.lines("scenes", [row, row]), "trainer": []}), readme)
-    assert list(run.written("a machine", readme)) == ["scenes"]
-    assert len(run.written("a machine", readme)["scenes"]) == 2
-    assert run.written("another", readme) == {}
+    assert run.written(readme) == {}
+    first = {"scenes": run.lines("scenes", [row, row]), "trainer": run.lines("trainer", [row])}
+    run.write(run.table(run.merged({}, "a machine", first)), readme)
+    assert run.written(readme) == {"a machine": first}
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    run.write(run.table("a machine", run.written("a machine", readme)), readme)
+    run.write(run.table(run.written(readme)), readme)
     assert readme.read_text() == text  # writing what is there changes nothing
+
+    again = {"scenes": run.lines("scenes", [row])}
+    run.write(run.table(run.merged(run.written(readme), "another", again)), readme)
+    assert run.written(readme) == {"a machine": {"trainer": first["trainer"]}, "another": again}
+    later = {"trainer": first["trainer"]}  # the last row of a machine goes, and its heading with it
+    assert run.merged(run.written(readme), "another", later) == {"another": again | later}
 
 
 def test_every_benchmark_is_run_and_in_the_readme(load):
