@@ -30,7 +30,7 @@ def psnr(random: torch.Generator) -> Iterator[Case]:
         noise = torch.rand(shape, generator=random) - 0.3
         y = (x + noise * torch.linspace(0.2, 0.9, shape[0]).view(-1, 1, 1, 1)).clamp(-1, 1)
         if number == 0:
-            x, y = torch.tensor([-0.5, 0.5]).view(shape), torch.tensor([0.3, 0.0]).view(shape)
+            x, y = torch.tensor([-0.5, 0.25]).view(shape), torch.tensor([0.25, 0.0]).view(shape)
         rest = (x - y).double()
         error = torch.tensor([math.fsum(v * v for v in one.flatten().tolist()) / one.numel() for one in rest])
         right = _decibels(2, error.double())
@@ -49,6 +49,17 @@ def psnr(random: torch.Generator) -> Iterator[Case]:
             ),
             "You returned the mean of the batch; give one number an image.": (right.mean(), right.mean()[None]),
             "You added the squares up; take their mean.": _decibels(2, error * rest[0].numel()),
+            "The peak is fixed at 2; you took it from the values of the images.": tuple(
+                _decibels(1, error) + 20 * torch.log10(peak)
+                for v in (x, y, torch.cat([x, y], 1))
+                for one in (v.double().flatten(1), v.double().reshape(1, -1))
+                for peak in (one.amax(1) - one.amin(1), one.amax(1), one.abs().amax(1))
+                if (peak > 0).all()
+            ),
+            "You took the root of the mean square; with the factor 10 there is no root.": (
+                _decibels(2, error.sqrt()),
+                _decibels(math.sqrt(2), error.sqrt()),
+            ),
             "You took the mean of absolute differences; square them first.": (
                 _decibels(2, absolute),
                 _decibels(2, absolute**2),
@@ -68,8 +79,11 @@ def psnr(random: torch.Generator) -> Iterator[Case]:
 # invert ---------------------------------------------------------------------------------------------------------
 
 
-class _Curved(nn.Module):
-    """G(z) = tanh(W z + b), as images: a generator whose slopes are known without autograd."""
+class Curved(nn.Module):
+    """G(z) = tanh(W z + b), as images: a generator whose slopes are known without autograd.
+
+    In training mode it subtracts the batch's mean, as batch norm does.
+    """
 
     def __init__(self, latent: int, shape: tuple[int, ...], random: torch.Generator) -> None:
         super().__init__()
@@ -79,7 +93,10 @@ class _Curved(nn.Module):
         self.b = nn.Parameter(0.3 * torch.randn(pixels, generator=random))
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.tanh(z @ self.W.to(z.dtype).T + self.b.to(z.dtype)).view(-1, *self.shape)
+        before = z @ self.W.to(z.dtype).T
+        if self.training:
+            before = before - before.mean(0)
+        return torch.tanh(before + self.b.to(z.dtype)).view(-1, *self.shape)
 
     def rest(self, z: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is left, `[N, pixels]`, and the slope of each pixel before W, in float64."""
@@ -87,7 +104,7 @@ class _Curved(nn.Module):
         return drawn - target.double().flatten(1), 1 - drawn**2
 
 
-def _follow(generator: _Curved, target: Tensor, z: Tensor, steps: int, lr: float, way: str = "right") -> Tensor:
+def _follow(generator: Curved, target: Tensor, z: Tensor, steps: int, lr: float, way: str = "right") -> Tensor:
     """Return where `steps` of gradient descent lead, in float64 and by the formula; `way` names a mistake."""
     z, W = z.double(), generator.W.detach().double()
     pixels, images = W.shape[0], len(z)
@@ -95,7 +112,12 @@ def _follow(generator: _Curved, target: Tensor, z: Tensor, steps: int, lr: float
     first = z
     for _ in range(steps):
         rest, slope = generator.rest(z, target)
-        if way == "absolute":
+        if way == "training":
+            before = z @ W.T
+            drawn = torch.tanh(before - before.mean(0) + generator.b.detach().double())
+            inner = 2 * (drawn - target.double().flatten(1)) * (1 - drawn**2) / pixels
+            gradient = (inner - inner.mean(0)) @ W
+        elif way == "absolute":
             gradient = (rest.sign() * slope) @ W / pixels
         elif way == "root":
             gradient = (rest * slope) @ W / pixels / rest.square().mean(1, keepdim=True).sqrt()
@@ -109,6 +131,10 @@ def _follow(generator: _Curved, target: Tensor, z: Tensor, steps: int, lr: float
             gradient = gradient.sum(0, keepdim=True).expand_as(z)
         elif way == "signs":
             gradient = gradient.sign()
+        elif way == "unit":
+            gradient = nn.functional.normalize(gradient, dim=1)
+        elif way == "frozen":
+            kept = gradient = kept if kept.any() else gradient
         elif way == "kept":
             gradient = kept = kept + gradient
         elif way == "pulled":
@@ -139,12 +165,20 @@ def invert(random: torch.Generator) -> Iterator[Case]:
         (3, 4, (2, 3, 3), 3, 0.6),
         (4, 5, (3, 4, 4), 6, 0.8),
         (2, 3, (1, 2, 2), 0, 0.5),
+        (2, 2, (1, 2, 2), 4, 1.5),
     ]
-    for n, latent, shape, steps, lr in cases:
-        generator = _Curved(latent, shape, random)
+    for number, (n, latent, shape, steps, lr) in enumerate(cases):
+        generator = Curved(latent, shape, random).eval()
+        there = torch.randn(n, latent, generator=random)
         with torch.no_grad():
-            target = generator(torch.randn(n, latent, generator=random))
+            target = generator(there)
         z = torch.randn(n, latent, generator=random)
+        near = number == len(cases) - 1
+        if near:
+            there = 0.5 * torch.tanh(there)  # where tanh has a slope
+            with torch.no_grad():
+                target = generator(there)
+            z = there + 0.02 * z.sign()
 
         def led(way: str, generator=generator, target=target, z=z, steps=steps, lr=lr) -> Tensor:
             return _follow(generator, target, z, steps, lr, way)
@@ -159,6 +193,9 @@ def invert(random: torch.Generator) -> Iterator[Case]:
             "You descend on the root of the mean square; leave the root out.": led("root"),
             "All images got one step; each follows its own gradient.": led("one for all"),
             "You took the gradient's sign only; its length counts.": led("signs"),
+            "You brought the gradient to length 1; its length counts.": led("unit"),
+            "All your steps follow the gradient at the start: compute it anew before each step.": led("frozen"),
+            "You put the generator into training mode; leave it as it comes, in evaluation mode.": led("training"),
             "Gradients of earlier steps are added to the new one: set it to zero before each step.": led("kept"),
             "Something pulls z towards 0, which was not asked for.": led("pulled"),
             "Each step begins at the start again: go on from where the last one led.": led("from the start"),
@@ -169,6 +206,8 @@ def invert(random: torch.Generator) -> Iterator[Case]:
             "Nothing moved: you returned the start.": z,
             "You returned the images; the noises are asked for.": generator(led("right").float()).detach(),
         }
+        if near:
+            mistakes = {"You stopped early because the error is small; take all the steps.": z}
         given = {"generator": generator, "target": target, "z": z, "steps": steps, "lr": lr}
         yield Case(given, led("right"), mistakes)
 
@@ -220,6 +259,12 @@ def damped_step(random: torch.Generator) -> Iterator[Case]:
             "You multiplied by JᵀJ where its inverse is needed.": zz - (normal + damping * one) @ gradient,
             "Only the diagonal of JᵀJ was looked at: solve with the whole matrix.": zz
             - gradient / (normal.diagonal() + damping),
+            "The damping was added to the inverse; add it to JᵀJ, before solving.": zz
+            - (torch.linalg.pinv(normal) + damping * one) @ gradient,
+            "JᵀJ and Jᵀ rest were divided by the number of rows; the damping then weighs too much.": moved(
+                normal + m * damping * one
+            ),
+            "You stayed where you were; the step is always taken here.": zz,
         }
         yield Case({"z": z, "J": J, "rest": rest, "damping": damping}, zz - delta, mistakes)
 
@@ -256,8 +301,18 @@ def step_along(random: torch.Generator) -> Iterator[Case]:
 
         right = along(way / way.norm())
         mistakes = {
+            "Below 0 the step goes the other way: leave the sign of amount.": zz + abs(amount) * way / way.norm()
+            if amount < 0
+            else zz + 9,
             "You went the other way: the direction is from those without to those with it.": along(-way / way.norm()),
             "The direction has not the length 1: divide by its norm.": along(way),
+            "You brought the two means to length 1; their difference is what has the length 1.": along(
+                means[1] / means[1].norm() - means[0] / means[0].norm()
+            ),
+            "You averaged over the numbers of a noise; average over the noises, axis 0.": (
+                along((high.mean() - low.mean()).sign() * torch.ones(d)),
+                along((high.mean(1) - low.mean(1)).sign().expand(d)) if a == b == 1 else zz + 9,
+            ),
             "You divided by the squared norm.": along(way / way.norm() ** 2),
             "You divided by the sum of absolute values; the length is the root of the sum of squares.": along(
                 way / way.abs().sum()

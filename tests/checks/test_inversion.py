@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from segen.checks import inversion as check
-from segen.checks.inversion import _Curved, _follow
+from segen.checks.inversion import Curved, _follow
 from segen.checks.judging import RIGHT, WRONG
 
 SEEDS = range(4)
@@ -86,8 +86,11 @@ def test_lazy_ways_fail(name):
 
 def test_the_oracle_follows_the_gradient_that_autograd_finds():
     random = torch.Generator().manual_seed(0)
-    generator = _Curved(3, (2, 2, 2), random)
+    generator = Curved(3, (2, 2, 2), random).eval()
     target, z = torch.rand(4, 2, 2, 2, generator=random), torch.randn(4, 3, generator=random).double()
     leaf = z.clone().requires_grad_()
     (slope,) = torch.autograd.grad((generator(leaf) - target).square().mean((1, 2, 3)).sum(), leaf)
     torch.testing.assert_close(_follow(generator, target, z, 1, 0.3), z - 0.3 * slope)
+    generator.train()
+    (slope,) = torch.autograd.grad((generator(leaf) - target).square().mean((1, 2, 3)).sum(), leaf)
+    torch.testing.assert_close(_follow(generator, target, z, 1, 0.3, "training"), z - 0.3 * slope)

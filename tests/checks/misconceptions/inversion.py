@@ -58,6 +58,16 @@ def psnr__absolute(x, y):
     return 20 * torch.log10(2 / (x - y).abs().mean((1, 2, 3)))
 
 
+def psnr__own_range(x, y):
+    """Take the peak from the picture."""
+    return 10 * torch.log10((x.amax((1, 2, 3)) - x.amin((1, 2, 3))) ** 2 / _error(x, y))
+
+
+def psnr__root(x, y):
+    """Take the root, and keep the factor 10."""
+    return 10 * torch.log10(4 / _error(x, y).sqrt())
+
+
 def psnr__squared_mean(x, y):
     """Average before squaring."""
     return 10 * torch.log10(4 / (x - y).mean((1, 2, 3)).square())
@@ -106,6 +116,30 @@ def invert__one_step_for_all(generator, target, z, steps, lr):
 def invert__signs(generator, target, z, steps, lr):
     """Take the sign of the gradient."""
     return _loop(generator, target, z, steps, lr, move=torch.sign)
+
+
+def invert__unit(generator, target, z, steps, lr):
+    """Bring each gradient to length 1."""
+    return _loop(generator, target, z, steps, lr, move=lambda s: F.normalize(s, dim=1))
+
+
+def invert__first_gradient(generator, target, z, steps, lr):
+    """Compute the gradient once."""
+    return z + steps * (_loop(generator, target, z, 1, lr) - z)
+
+
+def invert__training(generator, target, z, steps, lr):
+    """Put the generator into training mode."""
+    return _loop(generator.train(), target, z, steps, lr)
+
+
+def invert__stops_early(generator, target, z, steps, lr):
+    """Stop where the error is small."""
+    for _ in range(steps):
+        if _error(generator(z), target).sum() < 1e-3:
+            break
+        z = _loop(generator, target, z, 1, lr)
+    return z
 
 
 def invert__not_zeroed(generator, target, z, steps, lr):
@@ -204,6 +238,16 @@ def damped_step__diagonal(z, J, rest, damping):
     return z - (J.T @ rest) / ((J.T @ J).diagonal() + damping)
 
 
+def damped_step__inverse_damped(z, J, rest, damping):
+    """Add the damping to the inverse."""
+    return z - (torch.linalg.pinv(J.T @ J) + damping * torch.eye(len(z))) @ (J.T @ rest)
+
+
+def damped_step__means(z, J, rest, damping):
+    """Take means over the rows for sums."""
+    return _solved(z, J, rest / len(J), J.T @ J / len(J) + damping * torch.eye(len(z)))
+
+
 def damped_step__not_inverted(z, J, rest, damping):
     """Multiply by the matrix."""
     return z - (J.T @ J + damping * torch.eye(len(z))) @ (J.T @ rest)
@@ -217,6 +261,22 @@ def step_along__other_way(z, absent, present, amount):
 def step_along__not_a_unit(z, absent, present, amount):
     """Forget to divide by the length."""
     return z + amount * (present.mean(0) - absent.mean(0))
+
+
+def step_along__never_back(z, absent, present, amount):
+    """Lose the sign of the amount."""
+    return z + abs(amount) * F.normalize(present.mean(0) - absent.mean(0), dim=0)
+
+
+def step_along__unit_means(z, absent, present, amount):
+    """Divide each mean by its length, and not their difference."""
+    return z + amount * (F.normalize(present.mean(0), dim=0) - F.normalize(absent.mean(0), dim=0))
+
+
+def step_along__one_number(z, absent, present, amount):
+    """Average over everything."""
+    way = present.mean() - absent.mean()
+    return z + amount * way / way.norm()
 
 
 def step_along__squared_norm(z, absent, present, amount):
