@@ -99,6 +99,12 @@ def frechet_distance(random: torch.Generator) -> Iterator[Case]:
             "Singular values are not eigenvalues here: the product is not symmetric.": told(
                 shared=lambda p, q: float(np.sqrt(np.linalg.svd(p @ q, compute_uv=False)).sum())
             ),
+            "You took the root of the trace; it is the trace of the root.": told(
+                shared=lambda p, q: float(np.sqrt(np.trace(p @ q)))
+            ),
+            "You multiplied the eigenvalues of the two; those of the product are others.": (
+                told(shared=lambda p, q: float(np.sqrt((np.linalg.eigvalsh(p) * np.linalg.eigvalsh(q)).clip(0)).sum()))
+            ),
             "You compare the variances of each feature by itself; how features go together counts too.": told(
                 shared=lambda p, q: float(np.sqrt(np.diag(p) * np.diag(q)).sum())
             ),
@@ -181,6 +187,15 @@ def unbiased_mmd(random: torch.Generator) -> Iterator[Case]:
             "The diagonals are left out of the sums, but you still divide by N²; pairs are N (N − 1).": told(
                 square=True
             ),
+            "You divide by N (N − 1), but the diagonals are still in the sums.": sum(
+                _pairs(v, v, _kernel, over=len(v) * (len(v) - 1)) for v in (x, y)
+            )
+            - 2 * _pairs(x, y, _kernel),
+            "You counted each pair once, but N (N − 1) counts it twice.": sum(
+                _pairs(v, v, _kernel, keep=lambda i, j: i < j) / 2 for v in (x, y)
+            )
+            - 2 * _pairs(x, y, _kernel),
+            "You cut the longer set; all samples count.": told(x=x[: len(y)], y=y[: len(x)]),
             "Between the two sets there is no diagonal to leave out: all pairs are of different samples.": told(
                 across=lambda i, j: i != j
             ),
@@ -195,6 +210,18 @@ def unbiased_mmd(random: torch.Generator) -> Iterator[Case]:
             "The product is divided by the number of features, D.": told(lambda p, q: _kernel(p, q, divide=False)),
             "The product is divided by D, not by its root.": told(
                 lambda p, q: (sum(s * t for s, t in zip(p, q, strict=True)) / len(p) ** 0.5 + 1) ** 3
+            ),
+            "You divided by the number of samples; the product is divided by that of features, D.": tuple(
+                sum(
+                    _pairs(v, w, lambda p, q, n=n: (_kernel(p, q, degree=1, add=0.0) * len(p) / n + 1) ** 3, keep=keep)
+                    * factor
+                    for v, w, n, keep, factor in (
+                        (x, x, len(x), lambda i, j: i != j, 1),
+                        (y, y, last, lambda i, j: i != j, 1),
+                        (x, y, len(x), lambda i, j: True, -2),
+                    )
+                )
+                for last in {len(x), len(y)}
             ),
             "You divided by D after adding the 1.": told(
                 lambda p, q: ((sum(s * t for s, t in zip(p, q, strict=True)) + 1) / len(p)) ** 3
@@ -215,6 +242,11 @@ def _entropy(p: list[float], base: float = math.e) -> float:
 
 def _divergence(p: list[float], q: list[float], base: float = math.e) -> float:
     return sum(s * math.log(s / t, base) for s, t in zip(p, q, strict=True) if s > 0)
+
+
+def _score(p: Tensor) -> float:
+    """The score of rows above 0, by the formula."""
+    return float((p * (p.log() - p.mean(0).log())).sum(1).mean().exp())
 
 
 @exercise(
@@ -275,6 +307,7 @@ def inception_score(random: torch.Generator) -> Iterator[Case]:
             "You added up the columns: the marginal is the mean over images, axis 0.": math.exp(
                 sum(_divergence(row, column) for row in down.T.tolist() if min(column) > 0) / k
             ),
+            "These are probabilities already: no softmax.": _score(p.double().softmax(1)),
             "You summed the entropies where they must be subtracted.": math.exp(min(spread + unsure, 700)),
         }
         if min(marginal) > 0 and p.min() > 0:
@@ -282,6 +315,16 @@ def inception_score(random: torch.Generator) -> Iterator[Case]:
             mistakes["The divergence is the wrong way round: it is KL(row ‖ mean of the rows)."] = math.exp(reverse)
         if p.min() == 0:
             mistakes["A probability of 0 gives 0 · log 0 = nan; it must count as 0."] = float("nan")
+            mistakes["The constant that keeps the logarithm from 0 is too large: it changes the score."] = tuple(
+                _score(q)
+                for c in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+                for q in (p.double().clamp(min=c), (p.double().clamp(min=c, max=1 - c)), p.double() + c)
+            ) + tuple(
+                float((p.double() * ((p.double() + c).log() - (p.double().mean(0) + e).log())).sum(1).mean().exp())
+                for c in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+                for e in (c, 0)
+                if min(marginal) > 0
+            )
         yield Case({"p": p}, right, mistakes)
 
 
@@ -367,12 +410,33 @@ def precision_recall(random: torch.Generator) -> Iterator[Case]:
                 found.append(sum(any(math.dist(p, q) <= r for q in centres) for p, r in pairs) / len(points))
             return found
 
+        def inside(metric: Callable = math.dist, x: list = x, y: list = y, k: int = k) -> tuple[list, list]:
+            """For each point of y, and of x, whether it lies in each ball of the other set."""
+            found = []
+            for centres, points in ((x, y), (y, x)):
+                radii = [sorted(metric(p, q) for q in centres)[k] for p in centres]
+                found.append([[metric(c, q) <= r for c, r in zip(centres, radii, strict=True)] for q in points])
+            return found[0], found[1]
+
+        def of_balls(how: Callable, found: tuple[list, list]) -> list[float]:
+            return [sum(map(how, rows)) / len(rows) for rows in found]
+
         mistakes = {
             "They are turned round: precision comes first.": right[::-1],
+            "A point has to lie in one ball, not in all of them.": of_balls(all, inside()),
+            "You averaged over pairs of a point and a ball; count the points that lie in any ball.": of_balls(
+                lambda row: sum(row) / len(row), inside()
+            ),
+            "You measured by sums of absolute differences; the distance is the root of the sum of squares.": of_balls(
+                any, inside(lambda p, q: sum(abs(a - b) for a, b in zip(p, q, strict=True)))
+            ),
             "A sample is no neighbour of itself: your k-th neighbour is the (k − 1)-th.": told(
                 lambda v, other, k: _reach(v, v, k)
             ),
             "Your balls reach one neighbour too far.": told(lambda v, other, k: _reach(v, v, min(k + 2, len(v)))),
+            "You reach for a neighbour that the set has not: at place k of a sorted row, 0 being the point itself.": (
+                IndexError
+            ),
             "What lies just on the sphere is in the ball: ≤, not <.": told(closed=False),
             "You looked only at the ball of the nearest centre; a wider one may hold the point.": told(nearest=True),
             "You gave all balls of a set one radius; each sample has its own.": (

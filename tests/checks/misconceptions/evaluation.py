@@ -58,6 +58,18 @@ def frechet_distance__singular_values(a, b):
     return _frechet(a, b, shared=lambda p, q: torch.linalg.svdvals(p @ q).sqrt().sum())
 
 
+def frechet_distance__root_of_the_trace(a, b):
+    """Take the trace first and then the root."""
+    return _frechet(a, b, shared=lambda p, q: (p @ q).trace().sqrt())
+
+
+def frechet_distance__products_of_eigenvalues(a, b):
+    """Multiply the eigenvalues of the two covariances."""
+    return _frechet(
+        a, b, shared=lambda p, q: (torch.linalg.eigvalsh(p) * torch.linalg.eigvalsh(q)).clamp(min=0).sqrt().sum()
+    )
+
+
 def frechet_distance__diagonals(a, b):
     """Compare the features one by one."""
     return _frechet(a, b, shared=lambda p, q: (p.diagonal() * q.diagonal()).sqrt().sum())
@@ -112,6 +124,24 @@ def unbiased_mmd__divides_by_squares(a, b):
     own = [_polynomial(x, x) for x in (a, b)]
     total = sum((k.sum() - k.trace()) / k.numel() for k in own)
     return (total - 2 * _polynomial(a, b).mean()).item()
+
+
+def unbiased_mmd__diagonals_kept(a, b):
+    """Divide by N (N − 1), and keep the diagonals."""
+    own = sum(_polynomial(x, x).sum() / (len(x) * (len(x) - 1)) for x in (a, b))
+    return (own - 2 * _polynomial(a, b).mean()).item()
+
+
+def unbiased_mmd__half_the_pairs(a, b):
+    """Add the upper triangle up, and divide by N (N − 1)."""
+    own = sum(_polynomial(x, x).triu(1).sum() / (len(x) * (len(x) - 1)) for x in (a, b))
+    return (own - 2 * _polynomial(a, b).mean()).item()
+
+
+def unbiased_mmd__cut(a, b):
+    """Cut the longer set."""
+    few = min(len(a), len(b))
+    return _unbiased(a[:few], b[:few])
 
 
 def unbiased_mmd__diagonal_between_sets(a, b):
@@ -202,6 +232,18 @@ def inception_score__nan(p):
     return (p * (p.log() - p.mean(0).log())).sum(1).mean().exp().item()
 
 
+def inception_score__softmax(p):
+    """Take the probabilities for logits."""
+    p = p.double().softmax(1)
+    return (p * (p.log() - p.mean(0).log())).sum(1).mean().exp().item()
+
+
+def inception_score__large_constant(p):
+    """Add a constant that is too large."""
+    p = p.double()
+    return (p * ((p + 1e-3).log() - (p.mean(0) + 1e-3).log())).sum(1).mean().exp().item()
+
+
 def inception_score__turned_round(p):
     """Take the divergence the other way."""
     p = p.double()
@@ -262,6 +304,16 @@ def precision_recall__nearest_centre(real, fake, k):
 def precision_recall__one_radius(real, fake, k):
     """Give all balls the mean radius."""
     return _both(real, fake, lambda x, _: _radius(x, k).mean().expand(len(x)))
+
+
+def precision_recall__all_balls(real, fake, k):
+    """Ask for points that lie in every ball."""
+    return _both(real, fake, lambda x, _: _radius(x, k), lambda gaps, r: (gaps <= r[:, None]).all(0))
+
+
+def precision_recall__pairs(real, fake, k):
+    """Average over pairs of a point and a ball."""
+    return _both(real, fake, lambda x, _: _radius(x, k), lambda gaps, r: (gaps <= r[:, None]).double().mean(0))
 
 
 def precision_recall__other_set(real, fake, k):
