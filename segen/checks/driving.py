@@ -1,5 +1,6 @@
 """The judges of the chapter `driving`: per_class_report, median_latency and tile_starts."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def per_class_report(random: torch.Generator) -> Iterator[Case]:
         union = [r + c - b for r, c, b in zip(row, column, right, strict=True)]
         both = [r + c for r, c in zip(row, column, strict=True)]
         total = [sum(row)] * k
+        rest = [t - u + b for t, u, b in zip(total, union, right, strict=True)]  # right of the class, or of the others
         iou, precision, recall = _ratios(right, union), _ratios(right, column), _ratios(right, row)
         mistakes: dict[str, object] = {
             "You swapped precision and recall: rows are the truth, columns the answer.": [iou, recall, precision],
@@ -52,10 +54,19 @@ def per_class_report(random: torch.Generator) -> Iterator[Case]:
                 recall,
             ],
             "That is Dice in the place of IoU.": [_ratios([2 * b for b in right], both), precision, recall],
-            "You divided by all pixels; each class has its own denominator.": [
-                _ratios(right, total),
-                _ratios(right, total),
-                _ratios(right, total),
+            "You divided by all pixels; each class has its own denominator.": (
+                [_ratios(right, total), _ratios(right, total), _ratios(right, total)],
+                [_ratios(right, total), precision, recall],
+            ),
+            "That is accuracy, which counts what is rightly called something else; IoU does not.": [
+                _ratios(rest, total),
+                precision,
+                recall,
+            ],
+            "The division was one of whole numbers: make floats of the counts first.": [
+                iou.floor(),
+                precision.floor(),
+                recall.floor(),
             ],
             "What is nowhere has no score: nan, not 0.": [
                 _ratios(right, union, 0.0),
@@ -91,6 +102,11 @@ class Machine(nn.Module):
         return self.time
 
 
+def _another_clock(came: object) -> bool:
+    """Return whether `came` is a number of milliseconds too small for any run of the machine."""
+    return isinstance(came, torch.Tensor) and came.ndim == 0 and bool(0 <= came < 1)
+
+
 @exercise(
     "driving",
     hints=(
@@ -110,6 +126,7 @@ def median_latency(random: torch.Generator) -> Iterator[Case]:
         timed = [1000 * d for d in durations[warm_up : warm_up + repeats]]
         first = [1000 * d for d in durations[:repeats]]
         every = [1000 * d for d in durations[: warm_up + repeats]]
+        again = [1000 * durations[min(i, len(durations) - 1)] for i in range(warm_up, 10**3, warm_up + 1)][:repeats]
         mistakes: dict[str, object] = {
             "Those are seconds; milliseconds are asked for.": statistics.median(timed) / 1000,
             "That is the mean, which one slow run pulls up; the median is asked for.": statistics.fmean(timed),
@@ -117,9 +134,17 @@ def median_latency(random: torch.Generator) -> Iterator[Case]:
             "You timed the runs that warm up, too.": statistics.median(every),
             "You did not warm up: the first runs are slower, and they are not what is asked.": statistics.median(first),
             "That is the time of all runs together.": sum(timed),
+            "You warmed up again before every run; once, before the first, is asked for.": statistics.median(again),
+            "Each duration needs its own beginning: you looked at the clock once, before all of them.": (
+                statistics.median(itertools.accumulate(timed))
+            ),
+            "That is the time of another clock: ask machine.now().": _another_clock,
             "Of an even number of runs the median is the mean of the two in the middle.": (
                 statistics.median_low(timed),
                 statistics.median_high(timed),
+            ),
+            "The runs that warm up come on top of the repeats; you took them out of them.": (
+                statistics.median(timed[: repeats - warm_up]) if repeats > warm_up else math.nan
             ),
         }
         given = {"machine": Machine(durations), "warm_up": warm_up, "repeats": repeats}
@@ -147,7 +172,7 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 )
 def tile_starts(random: torch.Generator) -> Iterator[Case]:
     """`tile_starts(length: int, tile: int, overlap: int)` → list of ints: where the tiles along one side begin."""
-    cases = [(4, 4, 0), (8, 4, 0), (7, 4, 0), (10, 4, 2), (3, 4, 1), (9, 4, 1), (64, 64, 16)]
+    cases = [(4, 4, 0), (8, 4, 0), (7, 4, 0), (10, 4, 2), (3, 4, 1), (9, 4, 1), (8, 4, 1), (64, 64, 16)]
     for _ in range(6):
         tile = int(torch.randint(3, 30, (), generator=random))
         overlap = int(torch.randint(tile, (), generator=random)) // 2
@@ -156,6 +181,7 @@ def tile_starts(random: torch.Generator) -> Iterator[Case]:
         step = tile - overlap
         right = _starts(length, tile, overlap)
         over = list(range(0, max(1, length - overlap), step))
+        last = max(0, length - tile)
         mistakes: dict[str, object] = {
             "The last tile reaches beyond the side; move it back so that it ends there.": (
                 over,
@@ -164,7 +190,18 @@ def tile_starts(random: torch.Generator) -> Iterator[Case]:
             "The end of the side is in no tile.": list(range(0, max(1, length - tile + 1), step)),
             "Tiles are a step of tile − overlap apart; you left out the overlap.": _starts(length, tile, 0),
             "Tiles are tile − overlap apart, not overlap.": _starts(length, tile, step) if overlap else None,
+            "A tile that ends one before the side does is one of them: the step before the last tile is missing.": [
+                *range(0, max(0, last - 1), step),
+                last,
+            ],
+            "Neighbours share the overlap once: they are tile − overlap apart, not tile − 2 · overlap.": (
+                [*range(0, last, max(1, tile - 2 * overlap)), last] if overlap else None
+            ),
+            "Only the last tile is moved back; you spread all of them evenly.": (
+                [round(i * last / (len(right) - 1)) for i in range(len(right))] if len(right) > 1 else None
+            ),
             "One tile stands in the list twice.": [*right[:-1], right[-1], right[-1]],
+            "A side shorter than a tile still has one tile, at 0.": [] if length < tile else None,
             "A side shorter than a tile has one tile, at 0, and not before it.": [length - tile]
             if length < tile
             else None,

@@ -119,6 +119,12 @@ def dice_loss(random: torch.Generator) -> Iterator[Case]:
             "That is the IoU's form, with the union below; Dice has the sum of both.": _tensor(
                 1 - (both + smooth) / (p + y - both + smooth) if p + y - both + smooth else 0.0
             ),
+            "Twice the intersection stands over the sum of both, not over the union.": _tensor(
+                1 - (2 * both + smooth) / (p + y - both + smooth) if p + y - both + smooth else 0.0
+            ),
+            "The 2 belongs to the intersection alone; smooth is not doubled.": _tensor(
+                1 - 2 * (both + smooth) / (p + y + smooth)
+            ),
             "Smooth stands above too: without it, nothing against nothing has loss 1.": _tensor(
                 1 - 2 * both / (p + y + smooth)
             ),
@@ -192,9 +198,15 @@ def focal_loss(random: torch.Generator) -> Iterator[Case]:
         always = [  # 1 − p of the class, right or wrong
             (alpha if y == 1 else 1 - alpha) * _sigmoid(-z) ** gamma * _softplus(-z if y == 1 else z) for z, y in pixels
         ]
+        far = max(abs(z) for z, _ in pixels) > 100
+        plain = sum(_focal(pixels, 0.0, 0.5)) / 0.5 / len(pixels)
+        means = ((alpha, plain), (1.0, sum(_focal(pixels, 0.0, alpha)) / len(pixels)), (1.0, plain))
         mistakes: dict[str, object] = {
             "Where a logit is large, the log of a rounded probability is infinite: use F.logsigmoid.": lambda came: (
                 isinstance(came, torch.Tensor) and not came.isfinite().all()
+            ),
+            "You cut the probability off before its log, and the loss with it: F.logsigmoid needs no clamp.": (
+                lambda came, far=far: far and isinstance(came, torch.Tensor) and came.ndim == 0 and 1 < came < 50
             ),
             "You added up; the loss is a mean over the pixels that are not void.": _tensor(sum(losses)),
             "You divided by all pixels; void ones do not count.": _tensor(sum(losses) / len(every)),
@@ -214,6 +226,12 @@ def focal_loss(random: torch.Generator) -> Iterator[Case]:
             "You left out alpha.": _tensor(sum(_focal(pixels, gamma, 0.5)) / 0.5 / len(losses)),
             "You divided by the number of ones, as detectors do; here it is a mean over pixels.": _tensor(
                 sum(losses) / max(1, sum(y for _, y in pixels))
+            ),
+            "You divided by the sum of the alphas; here it is a mean over pixels.": _tensor(
+                sum(losses) / sum(alpha if y == 1 else 1 - alpha for _, y in pixels)
+            ),
+            "Each pixel has its own factor (1 − p)^γ; you took one, of the mean cross-entropy.": tuple(
+                _tensor(weight * (1 - math.exp(-mean)) ** gamma * mean) for weight, mean in means
             ),
             "That is cross-entropy: the factor (1 − p)^γ is missing.": _tensor(
                 sum(_focal(pixels, 0.0, alpha)) / len(losses)
@@ -241,6 +259,15 @@ def _frequencies(masks: list[list[int]], k: int, *, void: bool = False, everywhe
         there = [mask for mask in masks if everywhere or c in mask]
         pixels = sum(sum(void or y != VOID for y in mask) for mask in there)
         found.append(sum(mask.count(c) for mask in there) / pixels if pixels else 0.0)
+    return found
+
+
+def _shares(masks: list[list[int]], k: int) -> list[float]:
+    """Return the mean of each class's share of an image, over the images that have it; 0 for an absent one."""
+    found = []
+    for c in range(k):
+        each = [mask.count(c) / sum(y != VOID for y in mask) for mask in masks if c in mask]
+        found.append(statistics.fmean(each) if each else 0.0)
     return found
 
 
@@ -278,12 +305,16 @@ def median_frequency_weights(random: torch.Generator) -> Iterator[Case]:
         frequencies = _frequencies(lists, k)
         everywhere = _frequencies(lists, k, everywhere=True)
         zeros = [*frequencies]
+        weights = _over(frequencies, statistics.median)
         mistakes: dict[str, object] = {
             "You divided by the pixels of all images: a class's frequency counts the images in which it occurs.": _over(
                 everywhere, statistics.median
             ),
             "You counted void pixels in the size of the images.": _over(
                 _frequencies(lists, k, void=True), statistics.median
+            ),
+            "You averaged the images' shares; add up the pixels of all images first, and divide then.": _over(
+                _shares(lists, k), statistics.median
             ),
             "That is the lower of the two middle values; with an even number of classes the median is their mean.": (
                 _over(frequencies, statistics.median_low)
@@ -295,13 +326,14 @@ def median_frequency_weights(random: torch.Generator) -> Iterator[Case]:
             "You divided the other way round: a rare class must weigh more.": torch.tensor(
                 [f / statistics.median(f for f in frequencies if f) for f in frequencies]
             ),
+            "You scaled the weights to a sum of 1; median(f) / f is asked for as it is.": weights / weights.sum(),
             "You left out the median: that is one over the frequency.": _over(frequencies, lambda _: 1.0),
             "A class that is nowhere weighs 0, not infinitely much.": _over(
                 frequencies, statistics.median, absent=math.inf
             ),
             "A class that is nowhere weighs 0, not 1.": _over(frequencies, statistics.median, absent=1.0),
         }
-        yield Case({"masks": masks, "k": k}, _over(frequencies, statistics.median), mistakes)
+        yield Case({"masks": masks, "k": k}, weights, mistakes)
 
 
 # flip_and_crop --------------------------------------------------------------------------------------------------
@@ -357,6 +389,7 @@ def flip_and_crop(random: torch.Generator) -> Iterator[Case]:
         crop_first = [part.flip(-1) for part in both(False, False)] if flip else both(False, False)
         upside = [part.flip(-2) for part in (image, mask)]
         swapped = both(flip, flip, at=(left, top, size))
+        inside = max(0, min(top, height - size[0])), max(0, min(left, width - size[1])), size
         mistakes: dict[str, object] = {
             "You flipped the image and not the mask.": both(flip, False),
             "You flipped the mask and not the image.": both(False, flip),
@@ -369,6 +402,16 @@ def flip_and_crop(random: torch.Generator) -> Iterator[Case]:
             "Beyond the picture the mask is 255: void, not class 0.": both(flip, flip, void=0),
             "Beyond the picture the image is 0, the middle grey, not -1.": both(flip, flip, fill=-1.0),
             "You took top for left: the first counts rows.": swapped,
+            "You moved the window back inside the picture; it stays where it is, and beyond is void.": both(
+                flip, flip, at=inside
+            ),
+            "size is (h, w): rows first, then columns.": both(flip, flip, at=(top, left, size[::-1])),
+            "First the image is returned, then the mask.": lambda came: (
+                isinstance(came, list)
+                and len(came) == 2
+                and all(isinstance(part, torch.Tensor) for part in came)
+                and (came[0].ndim, came[1].ndim) == (2, 3)
+            ),
             "The window is not cut short at the border: pad, so that it has its size.": lambda came, size=size: (
                 isinstance(came, list | tuple)
                 and all(isinstance(part, torch.Tensor) for part in came)

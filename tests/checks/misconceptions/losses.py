@@ -41,6 +41,19 @@ def dice_loss__union_below(logits, target, smooth):
     return 1 - (both + smooth) / (p.sum() + y.sum() - both + smooth)
 
 
+def dice_loss__twice_over_the_union(logits, target, smooth):
+    """Put the union under twice the intersection."""
+    p, y = _kept(logits, target)
+    both = (p * y).sum()
+    return 1 - (2 * both + smooth) / (p.sum() + y.sum() - both + smooth)
+
+
+def dice_loss__smooth_doubled(logits, target, smooth):
+    """Double what is added too."""
+    p, y = _kept(logits, target)
+    return 1 - 2 * ((p * y).sum() + smooth) / (p.sum() + y.sum() + smooth)
+
+
 def dice_loss__smooth_below_only(logits, target, smooth):
     """Smooth in the denominator alone."""
     p, y = _kept(logits, target)
@@ -106,6 +119,27 @@ def focal_loss__log_of_a_sigmoid(logits, target, gamma, alpha):
     s, y = _signed(logits, target)
     p = s.sigmoid()
     return _mean(_alphas(y, alpha) * (1 - p) ** gamma * -p.log())
+
+
+def focal_loss__clamped(logits, target, gamma, alpha):
+    """Keep the log finite by a clamp."""
+    s, y = _signed(logits, target)
+    p = s.sigmoid()
+    return _mean(_alphas(y, alpha) * (1 - p) ** gamma * -p.clamp_min(1e-7).log())
+
+
+def focal_loss__factor_of_the_mean(logits, target, gamma, alpha):
+    """Weigh the mean cross-entropy, not each pixel's."""
+    s, y = _signed(logits, target)
+    surprise = _mean(_alphas(y, alpha) * -F.logsigmoid(s))
+    return (1 - (-surprise).exp()) ** gamma * surprise
+
+
+def focal_loss__divided_by_alphas(logits, target, gamma, alpha):
+    """Divide by the sum of the weights."""
+    s, y = _signed(logits, target)
+    weight = _alphas(y, alpha)
+    return (weight * (-s).sigmoid() ** gamma * -F.logsigmoid(s)).sum() / weight.sum().clamp_min(1e-9)
 
 
 def focal_loss__sum(logits, target, gamma, alpha):
@@ -203,6 +237,20 @@ def median_frequency_weights__void_counts(masks, k):
     pixels, _ = _counts(masks, k)
     frequency = pixels.sum(0) / ((pixels > 0).sum(0) * masks[0].numel())
     return _weights(frequency, frequency[frequency > 0].quantile(0.5))
+
+
+def median_frequency_weights__mean_of_shares(masks, k):
+    """Average each class's share of an image."""
+    pixels, valid = _counts(masks, k)
+    shares = (pixels / valid[:, None]).sum(0) / (pixels > 0).sum(0)
+    return _weights(shares, shares[shares > 0].quantile(0.5))
+
+
+def median_frequency_weights__sum_of_one(masks, k):
+    """Scale the weights to a sum of 1."""
+    frequency = _frequency(masks, k)
+    weights = _weights(frequency, frequency[frequency > 0].quantile(0.5))
+    return weights / weights.sum()
 
 
 def median_frequency_weights__lower_median(masks, k):
@@ -314,3 +362,22 @@ def flip_and_crop__columns_first(image, mask, flip, top, left, size):
     """Take top for left."""
     image, mask = (image.flip(-1), mask.flip(-1)) if flip else (image, mask)
     return _cut(*_padded(image, mask, left, top, size), left, top, size)
+
+
+def flip_and_crop__moved_inside(image, mask, flip, top, left, size):
+    """Move the window back inside the picture."""
+    image, mask = (image.flip(-1), mask.flip(-1)) if flip else (image, mask)
+    top, left = max(0, min(top, mask.shape[0] - size[0])), max(0, min(left, mask.shape[1] - size[1]))
+    return _cut(*_padded(image, mask, top, left, size), top, left, size)
+
+
+def flip_and_crop__width_first(image, mask, flip, top, left, size):
+    """Take size for (w, h)."""
+    image, mask = (image.flip(-1), mask.flip(-1)) if flip else (image, mask)
+    return _cut(*_padded(image, mask, top, left, size[::-1]), top, left, size[::-1])
+
+
+def flip_and_crop__mask_first(image, mask, flip, top, left, size):
+    """Return the mask first."""
+    image, mask = (image.flip(-1), mask.flip(-1)) if flip else (image, mask)
+    return _cut(*_padded(image, mask, top, left, size), top, left, size)[::-1]
