@@ -434,7 +434,7 @@ def precision_recall(random: torch.Generator) -> Iterator[Case]:
                 lambda v, other, k: _reach(v, v, k)
             ),
             "Your balls reach one neighbour too far.": told(lambda v, other, k: _reach(v, v, min(k + 2, len(v)))),
-            "You reach for a neighbour that the set has not: at place k of a sorted row, 0 being the point itself.": (
+            "You reach for a neighbour that is not there: the k-th is at place k of a sorted row, from 0.": (
                 IndexError
             ),
             "What lies just on the sphere is in the ball: ≤, not <.": told(closed=False),
