@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import segen
+from segen.data import StreetScenes
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "book" / "segmentation" / "driving.ipynb"
@@ -81,6 +82,19 @@ def test_what_is_said_of_colours_and_light():
     assert abs(np.mean(light["night"]) - np.mean(colours["night"])) < 0.01
 
 
+def test_what_is_said_of_classes_at_night():
+    day, night = (np.mean(shift("clear", "no")[f"{weather}_class_iou"], axis=0) for weather in ("clear", "night"))
+    sky, sign = 0, 7
+    assert night[sky] == 0
+    assert abs(night[sign] - day[sign]) < 0.02
+    changed = np.mean(shift("clear", "colours")["night_class_iou"], axis=0)
+    assert [StreetScenes.classes[i] for i in np.flatnonzero(changed < night)] == [
+        "building",
+        "pavement",
+        "sign",
+    ]
+
+
 def test_what_is_said_of_all_weathers():
     mixed, no = shift("mixed", "no"), shift("clear", "no")
     assert max(mixed["clear"]) < min(no["clear"])
@@ -108,6 +122,12 @@ def test_what_is_said_of_the_parts_table():
         assert max(streets, key=lambda name: streets[name][cost]) == "U-Net"
     assert sorted(camvid, key=lambda name: -camvid[name]["mean_iou"][0])[:2] == ["DeepLabV3+", "FCN-8s"]
     assert min(camvid, key=lambda name: camvid[name]["mean_iou"][0]) == "SegNet"
+    classes = {name: np.mean(row["class_iou"], axis=0) for name, row in streets.items()}
+    for name, found in classes.items():
+        assert (classes["U-Net"] >= found).all()
+        assert set(np.argsort(found)[:2]) == {6, 7}, name  # people and signs
+    for name, row in camvid.items():
+        assert set(np.argsort(row["class_iou"][0])[:4]) == {2, 6, 9, 10}, name  # poles, signs, people, bicyclists
 
 
 def test_a_row_that_was_not_run_says_so():

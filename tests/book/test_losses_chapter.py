@@ -62,6 +62,8 @@ def test_regions_are_above_means_over_pixels_and_lovasz_leads() -> None:
         assert min(ROWS[loss]["mean_iou"]) > max(pixels)
         assert min(ROWS["Lovász"]["mean_iou"]) > max(ROWS[loss]["mean_iou"])
     assert min(signs("Tversky", "class_accuracy")) > max(signs("Dice", "class_accuracy"))
+    for loss in ("Dice", "Tversky"):
+        assert sum(signs(loss, "class_accuracy")) > 1.8 * sum(signs("cross-entropy", "class_accuracy"))
 
 
 def test_what_probabilities_mean() -> None:
