@@ -50,7 +50,7 @@ def project(tmp_path):
         environment |= {"PATH": f"{programs}:{os.environ['PATH']}", "NOTES": str(tmp_path / "notes")}
         environment |= {"PIP_SAYS": "", "PIP_EXIT": "0"} | settings
         command = ["bash", str(tmp_path / "project" / ".ci" / "environment")]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
     run.folder, run.programs, run.notes = tmp_path / "project", programs, tmp_path / "notes"
     return run

@@ -160,7 +160,7 @@ def test_a_cell_shows_its_picture_once_whatever_was_imported():
     draw = "import torch\nfrom segen import show\nfigure = show.images(torch.zeros(3, 8, 8))\nfigure"
     cells = [draw, "figure = show.images(torch.zeros(3, 8, 8))", "import matplotlib.pyplot as plt", "figure", draw]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
     shown = [[output for output in cell.outputs if "image/png" in output.get("data", {})] for cell in notebook.cells]
     assert [len(outputs) for outputs in shown] == [1, 0, 0, 1, 1]
 

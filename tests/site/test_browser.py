@@ -53,8 +53,8 @@ def browser(tmp_path_factory):
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-    chrome.set_page_load_timeout(60)
-    chrome.set_script_timeout(60)
+    chrome.set_page_load_timeout(120)
+    chrome.set_script_timeout(120)
     yield chrome
     chrome.quit()
 

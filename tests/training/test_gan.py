@@ -178,7 +178,7 @@ trainer.fit([(torch.randn(2), 0)] * 8, steps=1, batch_size=4, progress=False)
 print(seen)
 print(trainer.sample(2, seed=0).dtype)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     half, whole = "(torch.bfloat16, True)", "(torch.float32, False)"
     assert done.stdout.splitlines() == [f"[{half}, {half}, {whole}, {half}]", "torch.float32"], (
         done.stdout + done.stderr

@@ -416,7 +416,7 @@ except OSError as error:
     print(error, trainer.step_number)
     trainer.save({str(tmp_path / "b.pt")!r})
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert "could not be written" in done.stdout, done.stderr
     assert "make room" in done.stdout
     assert sorted(os.listdir(tmp_path)) == ["a.pt", "b.pt"]
@@ -482,7 +482,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines() == [
         "{torch.bfloat16} torch.float32 True",
         "bf16",
