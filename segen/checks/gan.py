@@ -96,6 +96,9 @@ def game_losses(random: torch.Generator) -> Iterator[Case]:
                 [both, -real_wrong, real_right],
                 [both, -real_right, real_wrong],
             ),
+            "You return a loss for each sample; take the mean of each, so that every loss is one number.": (
+                lambda came: isinstance(came, list) and any(getattr(value, "ndim", 0) for value in came)
+            ),
             "You took the loss of the mean logit; take the mean of the losses.": [
                 _softplus(-_mean(r)) + _softplus(_mean(f)),
                 -_softplus(_mean(f)),
@@ -122,6 +125,9 @@ def game_losses(random: torch.Generator) -> Iterator[Case]:
 
 
 # optimal_discriminator ------------------------------------------------------------------------------------------
+
+
+_SCALE = math.log(2 * math.pi) / 2  # of a Gaussian's logarithm; some leave it out, as it cancels
 
 
 def _log_density(x: float, parts: list[list[float]], *, weigh: bool = True, variance: bool = False) -> float:
@@ -210,6 +216,13 @@ def optimal_discriminator(random: torch.Generator) -> Iterator[Case]:
                     v, [[w * math.sqrt(0.5), mean, s * math.sqrt(0.5)] for w, mean, s in parts]
                 )
             ),
+            "You averaged the parts' logarithms; add up the parts' densities first, then take the logarithm.": of(
+                density=lambda v, parts: math.fsum(part[0] * _log_density(v, [[1.0, *part[1:]]]) for part in parts)
+            ),
+            "You divided logarithms; p / (p + q) is σ of their difference.": (
+                each(lambda p, q: p / ((p + q) or 1.0)),
+                each(lambda p, q: (p + _SCALE) / ((p + q + 2 * _SCALE) or 1.0)),
+            ),
             "You took the largest part in place of their sum.": of(
                 density=lambda v, parts: max(_log_density(v, [part]) for part in parts)
             ),
@@ -257,11 +270,12 @@ def modes_covered(random: torch.Generator) -> Iterator[Case]:
         ([4, 3, 3, 2, 0], 4, 2),
         ([0, 0, 0], 5, 2),
         ([12, 20, 3, 16, 0, 1], 28, 2),
+        ([2, 1], 1, 2),  # just at the radius
     ]
     for number, (counts, astray, dim) in enumerate(plans):
         k, n = len(counts), sum(counts) + astray
         share = 0.25 if number != 9 else 0.125
-        radius = [1.0, 2.0, 0.5, 0.5, 3.0, 1.0, 0.5, 2.0, 1.0, 0.25][number]
+        radius = [1.0, 2.0, 0.5, 0.5, 3.0, 1.0, 0.5, 2.0, 1.0, 0.25, 0.5][number]
         # Centres on a line of the space, 1.5 radii apart: balls overlap, a point is its nearest centre's.
         along = torch.zeros(dim)
         along[number % dim] = 1.5 * radius
@@ -276,6 +290,8 @@ def modes_covered(random: torch.Generator) -> Iterator[Case]:
                     way = 0.6 * way.sign()
                 if number == 2:  # in the ball of the other centre as well, and nearer to its own
                     way = 0.65 * (centres[1 - own] - centre).sign()
+                if number == 10:  # beside the line, exactly as far as the radius
+                    way = torch.tensor([0.0, 1.0 if len(points) % 2 else -1.0])
                 points.append(centre + radius * way)
         for which in range(astray):  # beside the line, outside every ball; in a corner: near by each axis alone
             way = torch.full((dim,), 1.04 + 0.05 * which)
@@ -320,6 +336,9 @@ def modes_covered(random: torch.Generator) -> Iterator[Case]:
             ),
             "You looked at each axis by itself: that is a box, not a ball.": covered(
                 [sum(row[c] <= radius and nearest[i] == c for i, row in enumerate(box)) for c in range(k)], share * n
+            ),
+            "A point exactly as far as the radius belongs to its centre, too: at most so far.": covered(
+                tally([row[which] < radius for row, which in zip(distances, nearest, strict=True)]), share * n
             ),
             "That is how many points are near a mode; count the modes.": sum(inside),
             "That is the share of the modes; give their number.": lambda came, share=right / k, right=right: (

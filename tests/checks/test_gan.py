@@ -121,6 +121,47 @@ def modes_within(points, centres, radius, share):
     return modes_by_loop(points, centres, 0.75 * radius, share)
 
 
+def modes_strictly_within(points, centres, radius, share):
+    near, which = torch.cdist(points, centres).min(1)
+    return int((which[near < radius].bincount(minlength=len(centres)) >= share * len(points)).sum())
+
+
+def best_of_mean_logarithms(x, real, fake):
+    def log(parts):
+        w, m, s = parts.double().T
+        return (w * (-(((x[:, None] - m) / s) ** 2) / 2 - s.log())).sum(1)
+
+    return (log(real) - log(fake)).sigmoid()
+
+
+def best_by_dividing_logarithms(x, real, fake):
+    def log(parts):
+        w, m, s = parts.double().T
+        return (w.log() - (((x[:, None] - m) / s) ** 2) / 2 - s.log()).logsumexp(1)
+
+    return log(real) / (log(real) + log(fake))
+
+
+def losses_unaveraged(real, fake):
+    return F.softplus(-real).mean() + F.softplus(fake), -F.softplus(fake), F.softplus(-fake)
+
+
+NAMED = {
+    "modes_strict": (check.modes_covered, modes_strictly_within, "exactly as far as the radius"),
+    "best_mean_logarithms": (check.optimal_discriminator, best_of_mean_logarithms, "averaged the parts' logarithms"),
+    "best_dividing_logarithms": (check.optimal_discriminator, best_by_dividing_logarithms, "divided logarithms"),
+    "losses_unaveraged": (check.game_losses, losses_unaveraged, "loss for each sample"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_more_mistakes_are_named(name):
+    judge, answer, words = NAMED[name]
+    verdicts = [judge.judge(answer, seed) for seed in SEEDS]
+    assert {verdict.state for verdict in verdicts} == {WRONG}
+    assert all(words in str(verdict) for verdict in verdicts), str(verdicts[0])
+
+
 LAZY = {
     "losses_clamped": (check.game_losses, clamped),
     "losses_log_and_exp": (check.game_losses, by_log_and_exp),
