@@ -8,7 +8,6 @@ import nbformat
 
 BOOK = Path(__file__).parents[2] / "book"
 LEARNERS = {"exercise", "solution", "check"}
-BROKEN = {"debug", "debug-broken"}
 
 
 class Chapter:
@@ -32,17 +31,17 @@ class Chapter:
         texts = [cell.source for name, cell in self.cells.items() if cell.cell_type == "markdown"]
         return "\n".join([self.cells[name].source for name in names] if names else texts)
 
-    def defined(self, *constants: str, given: dict | None = None) -> dict:
+    def defined(self, *constants: str, given: dict | None = None, without: tuple[str, ...] = ()) -> dict:
         """Return the chapter's functions and classes as it defines them, after its imports and nothing else.
 
-        Of what it assigns, only the names in `constants` are set. Exercises are left out, and cells with a
-        mistake that the reader is to find. `given` is there before anything runs.
+        Of what it assigns, only the names in `constants` are set. Exercises, and the cells named in `without`, are left
+        out. `given` is there before anything runs.
         """
         namespace = dict(given or {})
         code = [cell for cell in self.cells.values() if cell.cell_type == "code"]
         exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
         for cell in code:
-            if LEARNERS & set(cell.metadata.get("tags", [])) or cell.id in BROKEN:
+            if LEARNERS & set(cell.metadata.get("tags", [])) or cell.id in without:
                 continue
             for node in ast.parse(cell.source).body:
                 named = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in constants

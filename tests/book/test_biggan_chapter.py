@@ -1,45 +1,27 @@
 """The chapter on BigGAN: what its prose says holds in the run that is shown, and its pieces are what they are said."""
 
-import ast
 import functools
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapters import Chapter
 from scipy.stats import truncnorm
 from torch import nn
 from torch.nn import functional as F
 
 import segen
 
-CHAPTER = Path(__file__).parents[2] / "book" / "generation" / "biggan.ipynb"
-BOUNDS = ["none", "1.5", "1.0", "0.5"]
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/biggan")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {"seed": 0}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined(given={"seed": 0})
+
+
+BOUNDS = ["none", "1.5", "1.0", "0.5"]
 
 
 def table(name: str) -> dict[str, list[float]]:
@@ -158,14 +140,14 @@ def test_numbers_in_the_prose_are_printed() -> None:
     pairs = {
         "train-read-text": ["train-look"],
         "table-read-text": ["table"],
-        "rows-read-text": ["rows"],
+        "part-read-text": ["part"],
         "heard-read-text": ["heard"],
         "break-buffers-read-text": ["break-buffers"],
         "break-truncation-read-text": ["break-truncation"],
     }
     for text, shown in pairs.items():
         out = "".join(map(printed, shown)).replace("%", " %")
-        numbers = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)|\d+ %", cells()[text].source.partition("## ")[0])
+        numbers = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)|\d+ %", CHAPTER.cells[text].source.partition("## ")[0])
         of_the_paper = ["16 %", "60 %"]
         assert [number for number in numbers if number not in out and number not in of_the_paper] == [], text
 
@@ -181,3 +163,23 @@ def test_foreign_statistics_spoil_the_averaged_weights() -> None:
 def test_the_debugging_exercise_is_broken_and_mended() -> None:
     assert share(r"(\d+)% where", "debug") < 0.6
     assert share(r"(\d+)% where", "debug-solved") > 0.9
+
+
+def test_what_is_said_of_the_parts_table() -> None:
+    signs, clothing = (
+        {row["network"]: row for row in segen.results("generation") if row["data"] == data}
+        for data in ("RoadSigns", "FashionMNIST")
+    )
+    assert len(signs) == len(clothing) == 6
+    distances = {name: row["frechet"] for name, row in signs.items()}
+    later = ("WGAN-GP", "SN-GAN")
+    assert max(distances["DCGAN"]) < min(min(d) for name, d in distances.items() if name != "DCGAN")
+    assert max(distances["ProGAN"]) < min(min(distances[name]) for name in later)
+    assert min(distances["BigGAN"]) > max(max(distances[name]) for name in ("DCGAN", "ProGAN", *later))
+    assert max(signs["GAN"]["modes"]) == 2
+    assert min(min(row["modes"]) for name, row in signs.items() if name != "GAN") == 9
+
+    in_order = sorted(clothing, key=lambda name: clothing[name]["frechet"][0])
+    assert in_order == ["DCGAN", "ProGAN", "SN-GAN", "WGAN-GP", "BigGAN", "GAN"]
+    assert max(clothing, key=lambda name: clothing[name]["recall"][0]) == "DCGAN"
+    assert [name for name, row in clothing.items() if row["modes"][0] >= 9] == ["DCGAN"]
