@@ -1,62 +1,31 @@
 """The chapter on DCGAN: what its prose says of the stored runs holds there, and a run begins as it did."""
 
-import ast
 import functools
-import importlib.util
 import io
 import re
 from pathlib import Path
 
-import nbformat
+import dcgan as recipe
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from chapters import Chapter
 
 import segen
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "dcgan.ipynb"
-MATTERS = ("strides", "batch norm", "no hidden layer", "tanh", "beta1 = 0.5")
-IDLE = ("leaky ReLU", "first weights")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("dcgan_recipe", ROOT / "recipes" / "dcgan.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs if output.get("name") == "stdout")
+CHAPTER = Chapter("generation/dcgan")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            assigns = (
-                isinstance(node, ast.Assign) and node.targets[0].id in ("same", "surgery")
-                if cell.id == "surgery"
-                else 0
-            )
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) or assigns:
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("same", "surgery")
+
+
+MATTERS = ("strides", "batch norm", "no hidden layer", "tanh", "beta1 = 0.5")
+IDLE = ("leaky ReLU", "first weights")
 
 
 def row(dropped: str) -> dict:
@@ -64,7 +33,7 @@ def row(dropped: str) -> dict:
     return found
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("dcgan")
     assert [{"dropped": row["dropped"]} for row in rows] == recipe.GRID
     for row in rows:
@@ -80,7 +49,7 @@ def test_the_table_is_whole(recipe) -> None:
 
 
 @pytest.mark.parametrize("dropped", ["batch norm", "nothing"])
-def test_a_row_begins_as_it_did(recipe, dropped) -> None:
+def test_a_row_begins_as_it_did(dropped) -> None:
     torch.set_num_threads(1)
     _, history = recipe.fit({"dropped": dropped}, 0, steps=recipe.FIRST)
     assert history.discriminator_loss[0] == pytest.approx(row(dropped)["discriminator_loss"][0][0], abs=0.01)
@@ -92,7 +61,7 @@ def test_a_row_begins_as_it_did(recipe, dropped) -> None:
     assert max(abs(history.generator_loss[0] - other[0]) for other in others) > 2 * near
 
 
-def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_build_alike() -> None:
     torch.manual_seed(0)
     z, x = torch.randn(3, 64), torch.rand(3, 3, 32, 32) * 2 - 1
     for dropped in chapter()["surgery"]:
@@ -208,12 +177,12 @@ def test_the_moving_picture_moves() -> None:
     film.seek(0)
     shown = torch.from_numpy(np.array(film.convert("RGB")).astype(np.float32)) / 127.5 - 1
     assert (shown[:8, 8:] - frames[0][1].permute(1, 2, 0)).abs().mean() < 0.15
-    (output,) = [o for o in cells()["train-gif"].outputs if "data" in o and "image/gif" in o.data]
+    (output,) = [o for o in CHAPTER.cells["train-gif"].outputs if "data" in o and "image/gif" in o.data]
     assert output.data["image/gif"]
 
 
 def test_numbers_in_the_prose_are_printed() -> None:
-    text = "".join(cells()[name].source for name in ("table-read-text", "losses-read-text"))
+    text = "".join(CHAPTER.cells[name].source for name in ("table-read-text", "losses-read-text"))
     numbers = re.findall(r"(?<![\d.])\d+\.\d(?![\d.])", text)
     numbers = [n for n in numbers if n != "0.9"]
     assert len(numbers) >= 2

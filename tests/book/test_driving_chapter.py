@@ -1,47 +1,30 @@
 """The chapter on driving: what its prose says of the stored tables holds there, and its own functions are right."""
 
-import ast
 import functools
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import Chapter
 from torch import nn
 
 import segen
 from segen.data import StreetScenes
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "segmentation" / "driving.ipynb"
-WEATHERS = ("clear", "rain", "fog", "night")
+CHAPTER = Chapter("segmentation/driving")
+printed = CHAPTER.printed
+prose = CHAPTER.prose
 
 
 @functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
+def chapter() -> dict:
+    return CHAPTER.defined()
 
 
-def prose(*ids: str) -> str:
-    return "\n".join(cells()[name].source for name in ids)
-
-
-def printed(*ids: str) -> str:
-    return "".join(output.get("text", "") for name in ids for output in cells()[name].outputs)
-
-
-def function(name: str):
-    """A function as the chapter defines it, after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    space: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), space)
-    for cell in code:
-        for node in ast.parse(cell.source).body if f"def {name}(" in cell.source else []:
-            if isinstance(node, ast.FunctionDef) and node.name == name:
-                exec(ast.unparse(node), space)
-    return space[name]
+WEATHERS = ("clear", "rain", "fog", "night")
 
 
 def shift(trained: str, augmented: str) -> dict:
@@ -145,12 +128,22 @@ def test_tiles_with_margins_as_wide_as_the_view_are_the_whole(tile, margin):
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)).double()
     x = torch.randn(2, 3, 40, 56, dtype=torch.float64)
     with torch.no_grad():
-        whole, tiled = network(x), function("by_tiles")(network, x, tile, margin)
+        whole, tiled = network(x), chapter()["by_tiles"](network, x, tile, margin)
         torch.testing.assert_close(tiled, whole)
-        assert not torch.allclose(function("by_tiles")(network, x, tile, 0), whole) or tile == 40
+        assert not torch.allclose(chapter()["by_tiles"](network, x, tile, 0), whole) or tile == 40
+
+
+def test_what_is_said_of_the_drive():
+    said = re.findall(r"(?<![\d.])\d+\.\d+", prose("drive-read-text"))
+    assert len(said) == 5
+    shown = printed("drive", "shipped")
+    assert [number for number in said if number not in shown] == []
+    truth, answer, still = (float(share) for share in re.findall(r"(\d+\.\d)%", printed("drive")))
+    follows = (answer - still * (100 - truth) / 100) / truth  # where the truth changes
+    assert follows < 0.8
 
 
 def test_the_drive_moves_for_sixty_frames():
-    pictures = [o.data["image/gif"] for o in cells()["drive"].outputs if "image/gif" in o.get("data", {})]
+    pictures = [o.data["image/gif"] for o in CHAPTER.cells["drive"].outputs if "image/gif" in o.get("data", {})]
     assert len(pictures) == 1
     assert len(pictures[0]) < 700_000

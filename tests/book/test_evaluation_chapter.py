@@ -1,50 +1,28 @@
 """The chapter on evaluation: its functions are those of other libraries, and what its prose says is what it prints."""
 
-import ast
 import functools
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import Chapter
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from segen import metrics
+from segen.models import pretrained
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "evaluation.ipynb"
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(*names: str) -> str:
-    return "".join(output.get("text", "") for name in names for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/evaluation")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions as it defines them, after its imports and nothing else."""
-    namespace: dict = {}
-    exec(cells()["imports"].source, namespace)
-    namespace["judge"] = namespace["pretrained"]("roadsigns")
-    for name, cell in cells().items():
-        if cell.cell_type != "code" or {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        if name.startswith("debug"):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef) or (
-                isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "SIGNS"
-            ):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("SIGNS", given={"judge": pretrained("roadsigns")}, without=("debug", "debug-solved"))
 
 
 def drawn(seed: int, n: int = 90, d: int = 7) -> torch.Tensor:
@@ -91,7 +69,7 @@ def test_the_features_are_those_that_the_last_layer_reads() -> None:
 
 
 def test_every_number_names_its_features_and_n() -> None:
-    assert 'pretrained("roadsigns")' in cells()["card-text"].source
+    assert 'pretrained("roadsigns")' in CHAPTER.cells["card-text"].source
     for name in ("judge-moments", "experiment"):
         assert printed(name).startswith("N = 600, features of pretrained('roadsigns')")
 
@@ -103,7 +81,7 @@ def test_the_experiment_has_all_rows_with_three_seeds() -> None:
         assert list(rows) == ways
         for mean, least, most in rows.values():
             assert least <= mean <= most
-    assert "for s in range(3)" in cells()["experiment"].source
+    assert "for s in range(3)" in CHAPTER.cells["experiment"].source
 
 
 def test_what_is_said_of_the_experiment() -> None:
@@ -156,8 +134,8 @@ def test_the_cheater_can_be_caught() -> None:
 
 
 def test_inception_is_only_asked_where_it_is() -> None:
-    assert "download" not in cells()["real"].source
-    assert "weights_only=True" in cells()["real"].source
+    assert "download" not in CHAPTER.cells["real"].source
+    assert "weights_only=True" in CHAPTER.cells["real"].source
     assert "are not there" in printed("real")
 
 
@@ -170,9 +148,9 @@ def test_numbers_in_the_prose_are_printed() -> None:
         "break-range-read-text",
         "break-resize-read-text",
     )
-    shown = "".join(printed(name) for name, cell in cells().items() if cell.cell_type == "code")
+    shown = "".join(printed(name) for name, cell in CHAPTER.cells.items() if cell.cell_type == "code")
     shown = {float(number) for number in re.findall(r"-?\d+\.\d+", shown)}
-    text = "\n".join(cells()[name].source for name in said).replace("−", "-")
+    text = "\n".join(CHAPTER.cells[name].source for name in said).replace("−", "-")
     numbers = [number for number in re.findall(r"(?<![\w.])-?\d+\.\d+", text) if number not in ("0.5", "0.15")]
     assert len(numbers) > 15
     places = {number: len(number.split(".")[1]) for number in numbers}

@@ -1,6 +1,5 @@
 """The chapter on the GAN: what its prose says is what its cells print, and its functions do what they say."""
 
-import ast
 import functools
 import io
 import math
@@ -8,42 +7,23 @@ import re
 from base64 import b64decode
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import Chapter
 from PIL import Image
 
 import segen
 from segen import losses
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "gan.ipynb"
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/gan")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, and the few values that they use."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            value = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("angle", "centres", "looks")
-            if value or isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined("angle", "centres", "looks")
 
 
 def numbers(line: str) -> list[float]:
@@ -147,7 +127,7 @@ def test_the_smallest_game_goes_round() -> None:
 
 
 def test_the_picture_moves_and_loops() -> None:
-    (data,) = (o.data["image/gif"] for o in cells()["train-moving"].outputs if "image/gif" in o.get("data", {}))
+    (data,) = (o.data["image/gif"] for o in CHAPTER.cells["train-moving"].outputs if "image/gif" in o.get("data", {}))
     picture = Image.open(io.BytesIO(b64decode(data)))
     assert picture.n_frames >= 20
     assert picture.info["loop"] == 0
@@ -159,5 +139,5 @@ def test_numbers_in_the_prose_are_printed(name) -> None:
         map(printed, ("scratch-losses", "proof-value", "oscillation-cause", "gallery", "experiment", "train"))
     )
     out += f" {2 * math.log(2):.3f}"
-    said = re.findall(r"(?<![\d.])\d\.\d{2,4}(?![\d.])", cells()[name].source)
+    said = re.findall(r"(?<![\d.])\d\.\d{2,4}(?![\d.])", CHAPTER.cells[name].source)
     assert [number for number in said if number not in out and number != "1.386"] == []

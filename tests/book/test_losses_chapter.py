@@ -1,31 +1,19 @@
 """The chapter on losses: what its prose says of the stored table holds there, and a row can be begun again."""
 
-import importlib.util
-from pathlib import Path
-
+import losses as recipe
 import pytest
 
 import segen
 
-ROOT = Path(__file__).parents[2]
 ROWS = {row["loss"]: row for row in segen.results("losses")}
 SIGN = 7
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    spec = importlib.util.spec_from_file_location("losses_recipe", ROOT / "recipes" / "losses.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def signs(loss: str, score: str) -> list[float]:
     return [classes[SIGN] for classes in ROWS[loss][score]]
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     assert list(ROWS) == list(recipe.LOSSES)
     for row in ROWS.values():
         assert row["seeds"] == [0, 1, 2]
@@ -35,7 +23,7 @@ def test_the_table_is_whole(recipe) -> None:
             assert len(row[name]) == 3
 
 
-def test_a_row_begins_as_it_did(recipe) -> None:
+def test_a_row_begins_as_it_did() -> None:
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     stored = ROWS["Dice"]["first_loss"]
     _, history = recipe.fit({"loss": "Dice"}, 0, steps=recipe.FIRST)

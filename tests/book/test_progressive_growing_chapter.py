@@ -2,57 +2,30 @@
 
 import ast
 import functools
-import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
+import progressive_growing as recipe
 import pytest
 import torch
+from chapters import Chapter
 
 import segen
 from segen.models import ProGANDiscriminator, ProGANGenerator
 from segen.models.progan import shrink
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "progressive_growing.ipynb"
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    file = ROOT / "recipes" / "progressive_growing.py"
-    spec = importlib.util.spec_from_file_location("progressive_growing_recipe", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/progressive_growing")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, and its settings of the run; nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    for node in ast.parse(cells()["train-schedule"].source).body[:3]:  # HOLD, FADE, STEPS; GAME in two pieces
-        exec(ast.unparse(node), namespace)
-    return namespace
+    space = CHAPTER.defined()
+    for node in ast.parse(CHAPTER.cells["train-schedule"].source).body[:3]:  # HOLD, FADE, STEPS; GAME in two pieces
+        exec(ast.unparse(node), space)
+    return space
 
 
 def row(way: str) -> dict:
@@ -60,7 +33,7 @@ def row(way: str) -> dict:
     return found
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("progressive_growing")
     assert [{"way": r["way"]} for r in rows] == recipe.GRID
     for r in rows:
@@ -81,7 +54,7 @@ def test_both_ways_had_about_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("way", ["grown", "direct"])
-def test_a_row_begins_as_it_did(recipe, way) -> None:
+def test_a_row_begins_as_it_did(way) -> None:
     history = recipe.fit(recipe.make(way, 1), recipe.FIRST)
     stored = row(way)["first_loss"]
     assert history.discriminator_loss[0] == pytest.approx(stored[1], abs=0.05)
@@ -89,7 +62,7 @@ def test_a_row_begins_as_it_did(recipe, way) -> None:
     assert row({"grown": "direct", "direct": "grown"}[way])["first_loss"][1] != pytest.approx(stored[1], abs=0.05)
 
 
-def test_the_chapter_trains_the_recipes_row(recipe) -> None:
+def test_the_chapter_trains_the_recipes_row() -> None:
     assert (chapter()["HOLD"], chapter()["FADE"], chapter()["STEPS"]) == (
         recipe.HOLD,
         recipe.FADE,
@@ -177,13 +150,13 @@ def test_fading_has_no_jump_in_the_run_shown() -> None:
 )
 def test_numbers_in_the_prose_are_printed(text, sources) -> None:
     out = "".join(map(printed, sources))
-    numbers = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)", cells()[text].source)
+    numbers = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)", CHAPTER.cells[text].source)
     assert len(numbers) >= 2
     assert [number for number in numbers if number not in out] == []
 
 
 def test_progan_is_where_the_chapter_says_in_the_parts_table() -> None:
-    found = {r["network"]: r for r in segen.results("generation")}
+    found = {r["network"]: r for r in segen.results("generation") if r["data"] == "RoadSigns"}
     assert max(found["ProGAN"]["frechet"]) < min(found["WGAN-GP"]["frechet"] + found["SN-GAN"]["frechet"])
     assert max(found["DCGAN"]["frechet"]) < min(found["ProGAN"]["frechet"])
     assert found["ProGAN"]["modes"] == [9, 9, 9]

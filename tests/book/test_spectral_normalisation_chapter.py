@@ -1,56 +1,27 @@
 """The chapter on spectral normalisation: what its prose says of the map holds there, and it can be drawn again."""
 
-import ast
 import functools
-import importlib.util
 import math
 import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
+import spectral_normalisation as recipe
 import torch
+from chapters import Chapter
 from torch import nn
 
 import segen
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book" / "generation" / "spectral_normalisation.ipynb"
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """The recipe's module; recipes are no package."""
-    file = ROOT / "recipes" / "spectral_normalisation.py"
-    spec = importlib.util.spec_from_file_location("spectral_normalisation_recipe", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@functools.cache
-def cells() -> dict:
-    return {cell.id: cell for cell in nbformat.read(CHAPTER, as_version=4).cells}
-
-
-def printed(name: str) -> str:
-    return "".join(output.get("text", "") for output in cells()[name].outputs)
+CHAPTER = Chapter("generation/spectral_normalisation")
+printed = CHAPTER.printed
 
 
 @functools.cache
 def chapter() -> dict:
-    """The chapter's functions and classes as it defines them, after its imports and nothing else."""
-    code = [cell for cell in cells().values() if cell.cell_type == "code"]
-    namespace: dict = {}
-    exec(next(cell.source for cell in code if "imports" in cell.metadata.get("tags", [])), namespace)
-    for cell in code:
-        if {"exercise", "solution", "check"} & set(cell.metadata.get("tags", [])):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                exec(ast.unparse(node), namespace)
-    return namespace
+    return CHAPTER.defined()
 
 
 def row(bound: str, rate: float) -> dict:
@@ -62,7 +33,7 @@ def spread(bound: str, rate: float) -> float:
     return float(np.ptp(row(bound, rate)["distance"]))
 
 
-def test_the_table_is_whole(recipe) -> None:
+def test_the_table_is_whole() -> None:
     rows = segen.results("spectral_normalisation")
     assert [{"bound": r["bound"], "lr": r["lr"]} for r in rows] == recipe.GRID
     for r in rows:
@@ -77,7 +48,7 @@ def test_the_table_is_whole(recipe) -> None:
 
 
 @pytest.mark.parametrize("bound", ["none", "clipping", "penalty", "spectral", "batch norm"])
-def test_a_row_begins_as_it_did(recipe, bound) -> None:
+def test_a_row_begins_as_it_did(bound) -> None:
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     _, history = recipe.fit({"bound": bound, "lr": 5e-3}, 1, steps=recipe.FIRST)
     stored = row(bound, 5e-3)["first_loss"]
@@ -86,7 +57,7 @@ def test_a_row_begins_as_it_did(recipe, bound) -> None:
     assert row(bound, 2e-4)["first_loss"][1] != pytest.approx(stored[1], abs=0.1)
 
 
-def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
+def test_the_chapter_and_the_recipe_build_alike() -> None:
     x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     scores = []
     for make in (chapter()["Discriminator"], lambda: recipe.Critic("spectral")):
@@ -97,7 +68,7 @@ def test_the_chapter_and_the_recipe_build_alike(recipe) -> None:
     assert not torch.allclose(recipe.Critic("none")(x), scores[0])
 
 
-def test_each_bound_is_where_it_should_be(recipe) -> None:
+def test_each_bound_is_where_it_should_be() -> None:
     kinds = {bound: [type(m).__name__ for m in recipe.Critic(bound).modules()] for bound in recipe.BOUNDS}
     assert kinds["none"] == kinds["clipping"] == kinds["penalty"]
     assert kinds["batch norm"].count("BatchNorm2d") == 1
@@ -110,7 +81,7 @@ def test_each_bound_is_where_it_should_be(recipe) -> None:
     assert torch.cat([p.flatten() for p in trainer.models["discriminator"].parameters()]).abs().max() > recipe.CLIP
 
 
-def test_spectral_normalisation_is_calm_and_no_bound_is_not(recipe) -> None:
+def test_spectral_normalisation_is_calm_and_no_bound_is_not() -> None:
     assert max(spread("spectral", rate) for rate in recipe.RATES) < 0.255
     assert max(row("spectral", 5e-3)["distance"]) < 3.475
     assert row("spectral", 5e-3)["modes"] == [9, 9, 9]
@@ -121,7 +92,7 @@ def test_spectral_normalisation_is_calm_and_no_bound_is_not(recipe) -> None:
     assert 8 < ratio < 12
 
 
-def test_what_is_said_of_clipping_and_of_the_penalty(recipe) -> None:
+def test_what_is_said_of_clipping_and_of_the_penalty() -> None:
     assert max(spread("clipping", rate) for rate in (1e-3, 5e-3)) < 0.4
     for rate in (2e-4, 1e-3):
         assert spread("penalty", rate) > max(spread(bound, rate) for bound in recipe.BOUNDS if bound != "penalty")
@@ -133,7 +104,7 @@ def test_what_is_said_of_clipping_and_of_the_penalty(recipe) -> None:
         assert row("penalty", rate)["seconds"] > 1.2 * longest
 
 
-def test_batch_norm_leads_and_bounds_nothing(recipe) -> None:
+def test_batch_norm_leads_and_bounds_nothing() -> None:
     for rate in (2e-4, 1e-3):
         assert max(row("batch norm", rate)["distance"]) < min(row("spectral", rate)["distance"])
     best, other = row("batch norm", 5e-3)["distance"], row("spectral", 5e-3)["distance"]
@@ -145,7 +116,7 @@ def test_batch_norm_leads_and_bounds_nothing(recipe) -> None:
 
 
 def test_numbers_in_the_prose_are_in_the_table() -> None:
-    text = cells()["table-read-text"].source
+    text = CHAPTER.cells["table-read-text"].source
     numbers = re.findall(r"(?<![\d.])\d\.\d{2}(?![\d.])", text)
     numbers.remove("0.25")  # the spread, tested above
     assert sorted(numbers) == ["3.47", "5.54"]
