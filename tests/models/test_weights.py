@@ -1,10 +1,11 @@
 """Shipped networks are what their cards say, and the recipe that made them makes them again."""
 
-import importlib.util
 import math
 from pathlib import Path
 
+import driving
 import pytest
+import roadsigns as recipe
 import torch
 from safetensors.torch import load_file
 
@@ -15,14 +16,6 @@ from segen.training import ClassifierTrainer
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT = 1500
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    spec = importlib.util.spec_from_file_location("roadsigns_recipe", ROOT / "recipes" / "roadsigns.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +46,7 @@ def test_what_is_shipped_is_small_and_half_precision(name):
     assert (ROOT / network.card["recipe"]).is_file()
 
 
-def test_the_card_of_the_road_signs_and_its_table_agree(recipe):
+def test_the_card_of_the_road_signs_and_its_table_agree():
     card, (row,) = pretrained("roadsigns").card, segen.results("roadsigns")
     assert (weights.ASSETS / "roadsigns.safetensors").stat().st_size < 1_000_000
     assert {name: row[name] for name in recipe.GRID[0]} == recipe.GRID[0]
@@ -101,16 +94,8 @@ def test_features_are_what_the_last_layer_reads():
 # The networks of the chapter on driving
 
 
-@pytest.fixture(scope="module")
-def driving():
-    spec = importlib.util.spec_from_file_location("driving_recipe", ROOT / "recipes" / "driving.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(("name", "dataset"), [("streets", StreetScenes), ("camvid", CamVid)])
-def test_the_cards_of_driving_and_its_table_agree(driving, name, dataset):
+def test_the_cards_of_driving_and_its_table_agree(name, dataset):
     card, row = pretrained(name).card, next(row for row in segen.results("driving") if row["name"] == name)
     assert row.items() >= driving.SETTINGS[name].items()
     assert card.items() >= driving.CARDS[name].items()
@@ -161,7 +146,7 @@ def test_shuffled_weights_label_no_street():
     assert iou_by_hand(network, [streets[i] for i in range(8)]).nanmean() < 0.2
 
 
-def test_camvid_is_labelled_as_stated(driving):
+def test_camvid_is_labelled_as_stated():
     """On CamVid's validation frames, where they are: the whole score, by the recipe's measure."""
     if not list(data_root().glob("[Cc]am[Vv]id*")):
         pytest.skip("CamVid is not in $SEGEN_DATA")
@@ -204,7 +189,7 @@ def test_weights_of_another_shape_are_refused(monkeypatch):
         pretrained("roadsigns")
 
 
-def test_the_recipe_begins_as_it_did(recipe, monkeypatch):
+def test_the_recipe_begins_as_it_did():
     """The first steps of a run do not depend on how many follow: their loss must be the stored one."""
     stored = segen.results("roadsigns")[0]["first_loss"]
     _, history = recipe.fit(recipe.GRID[0], 0, steps=recipe.FIRST)
