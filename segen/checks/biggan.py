@@ -29,9 +29,12 @@ def _normalised(x: torch.Tensor, axes: tuple[int, ...], *, correction: int = 0) 
 )
 def conditional_batch_norm(random: torch.Generator) -> Iterator[Case]:
     """`conditional_batch_norm(x [N, C, H, W], labels [N], gains [K, C], biases [K, C])` → maps of the same shape."""
-    for n, c, h, w, k in [(2, 1, 1, 2, 2), (3, 2, 2, 2, 3), (4, 3, 2, 3, 5), (4, 4, 2, 2, 4), (6, 2, 4, 3, 3)]:
+    shapes = [(2, 1, 1, 2, 2), (3, 2, 2, 2, 3), (4, 3, 2, 3, 5), (4, 4, 2, 2, 4), (6, 2, 4, 3, 3), (5, 3, 2, 4, 3)]
+    for n, c, h, w, k in shapes:
         x = (2 * torch.randn(n, c, h, w, generator=random) + 1).double()
         x = (4 * x).round() / 4
+        if n == 5:  # so small that what is added to the variance shows
+            x = ((x - 1) / 200).float().double()
         labels = torch.randperm(max(n, k), generator=random)[:n] % k
         if torch.equal(labels, torch.arange(n) % k):
             labels = labels.flip(0)
@@ -70,6 +73,15 @@ def conditional_batch_norm(random: torch.Generator) -> Iterator[Case]:
             * g
             + b,
             "You divided by the variance, not by its root.": centred / (variance + 1e-5) * g + b,
+            "The 1e-5 is added to the variance, under the root, not to the deviation.": (
+                centred / (variance.sqrt() + 1e-5) * g + b
+            ),
+            "You forgot to add 1e-5 to the variance.": centred / variance.sqrt() * g + b,
+            "You divided by the deviation and did not subtract the mean.": x / (variance + 1e-5).sqrt() * g + b,
+            "You did not divide by the deviation.": centred * g + b,
+            "You scaled and shifted first and normalised then; it is the other way round.": _normalised(
+                x * g + b, (0, 2, 3)
+            ),
             "You scaled without normalising first.": x * g + b,
             "The scale is the gain itself here, not 1 + gain.": plain * (1 + g) + b,
             "The shift is not multiplied by the gain: scale first, then add.": (plain + b) * g,
@@ -102,7 +114,7 @@ def conditional_batch_norm(random: torch.Generator) -> Iterator[Case]:
 )
 def projection_logits(random: torch.Generator) -> Iterator[Case]:
     """`projection_logits(features [N, D], labels [N], weight [D], bias scalar, embeddings [K, D])` → logits `[N]`."""
-    for n, d, k in [(1, 1, 2), (2, 2, 2), (3, 2, 4), (4, 4, 4), (5, 3, 4), (8, 16, 10)]:
+    for n, d, k in [(2, 2, 2), (2, 1, 3), (1, 3, 3), (3, 2, 4), (4, 4, 4), (5, 3, 4), (8, 16, 10)]:
         few = n * d <= 6
         h = torch.randint(1, 6, (n, d), generator=random).double() if few else torch.randn(n, d, generator=random)
         w = torch.randint(2, 5, (d,), generator=random).double() if few else torch.randn(d, generator=random)
@@ -133,9 +145,20 @@ def projection_logits(random: torch.Generator) -> Iterator[Case]:
             + fits / (own.norm(dim=1) * h.norm(dim=1)),
             "You took the rows in the order of the images; labels says which row is an image's.": real
             + (position * h).sum(1),
-            "Each image was asked about the classes of all: that is [N, N]; keep its diagonal.": real[:, None]
-            + h @ own.T,
+            "Each image was asked about the classes of all: that is [N, N]; keep its diagonal.": (
+                real[:, None] + h @ own.T,
+                real + h @ own.T,
+            ),
+            "The numbers are right, but stand in a column: [N, 1], where [N] is asked for.": (real + fits)[:, None],
             "You subtracted the fit; what fits its class is to score higher.": real - fits,
+            "You added the embeddings to the features; the two are multiplied.": (h + own) @ w + bias,
+            "Weight and embeddings are multiplied with each other; the class has a product of its own.": (
+                (h * own) @ w + bias
+            ),
+            "You added up the fits of the whole batch; each image has its own.": real + fits.sum(),
+            "All images got the first one's class.": real + h @ own[0],
+            "You divided by √D, as attention does; the product is not scaled.": real + fits / d**0.5,
+            "That is a probability; a logit goes through no sigmoid.": (real + fits).sigmoid(),
             "You multiplied where the two parts are added.": real * fits,
             "That lacks the sum over the features: one number an image is asked for.": real[:, None] + own * h,
         }
@@ -177,6 +200,8 @@ def self_attention(random: torch.Generator) -> Iterator[Case]:
         value = torch.randn(c, c, generator=random).double()
         if n * c * h * w <= 8:
             x, query, key, value = ((4 * t).round() / 4 + 0.25 for t in (x, query, key, value))
+            while torch.equal(x[..., :1].expand_as(x), x):  # if all places are alike, so are most mistakes
+                x = (4 * torch.randn(n, c, h, w, generator=random).double()).round() / 4
         gamma = 0.5 + torch.rand((), generator=random).double().round(decimals=2)
         given = {"x": x, "query": query, "key": key, "value": value, "gamma": gamma}
         right = _attend(**given)
@@ -186,6 +211,15 @@ def self_attention(random: torch.Generator) -> Iterator[Case]:
         together = _attend(whole, query, key, value, gamma).view(c, n, h, w).permute(1, 0, 2, 3)
         seen = (_attend(**given | {"gamma": 1.0}, skip=False)).flatten(2)
         torn = x + gamma * seen.transpose(1, 2).reshape(n, c, h, w)
+        cut = x.reshape(n, h * w, c).transpose(1, 2).reshape(n, c, h, w)  # numbers of unlike channels in one place
+        of_cut = _attend(cut, query, key, value, 1.0, skip=False).flatten(2)
+        q, k, v = (torch.einsum("dc,ncp->ndp", m, x.flatten(2)) for m in (query, key, value))
+        scores = torch.einsum("ndi,ndj->nij", q, k)
+        without_itself = scores.masked_fill(torch.eye(h * w, dtype=torch.bool), -1e30)
+        over_images, sigmoid, others = (
+            x + gamma * torch.einsum("nij,ncj->nci", weights, v).view(n, c, h, w)
+            for weights in (scores.softmax(0), scores.sigmoid(), without_itself.softmax(2))
+        )
         mistakes = {
             "The softmax is over the places that ask; for each of them the weights must add up to 1.": (
                 _attend(**given, softmax="query")
@@ -201,6 +235,15 @@ def self_attention(random: torch.Generator) -> Iterator[Case]:
             "weights.": _attend(**given, turn=True),
             "You divided by √d, as transformers do; here the scores are not scaled.": _attend(**given, scale=d**-0.5),
             "What is seen is to be added to x.": _attend(**given, skip=False),
+            "gamma multiplies what is seen, not x.": gamma * x + seen.view(n, c, h, w),
+            "Your [N, C, H, W] was reshaped to [N, HW, C] without moving the axis of channels first.": (
+                x + gamma * of_cut.view(n, c, h, w),
+                x + gamma * of_cut.transpose(1, 2).reshape(n, c, h, w),
+            ),
+            "The softmax is over the images of the batch; it belongs over the places that are looked at.": over_images,
+            "You took a sigmoid; with a softmax the weights of a place add up to 1.": sigmoid,
+            "A place does not leave itself out: it looks at all places.": others,
+            "What is seen was added to the values; add it to x.": v.view(n, c, h, w) + gamma * seen.view(n, c, h, w),
             "You left gamma out.": _attend(**given | {"gamma": 1.0}),
             "gamma belongs to what is seen, not to x as well.": gamma * _attend(**given | {"gamma": 1.0}),
             "You mixed x and what is seen, (1 − γ) x + γ …; x is kept whole.": _attend(**given) - gamma * x,
@@ -220,6 +263,26 @@ def self_attention(random: torch.Generator) -> Iterator[Case]:
 _NORMAL = NormalDist()
 
 
+def _drawn_again(came: torch.Tensor, whole: torch.Tensor, bound: float) -> bool:
+    """Return whether what lies within is kept, and something else within the bound took the others' place."""
+    if not isinstance(came, torch.Tensor) or came.shape != whole.shape:
+        return False
+    kept, came = whole.abs() <= bound, came.to(torch.float64)
+    other = came[~kept]
+    clipped = torch.isclose(other.abs(), torch.tensor(bound).double(), atol=1e-4).all()
+    folded = torch.isclose(other, torch.fmod(whole, bound)[~kept], atol=1e-4).all() or (other == 0).all()
+    near = torch.isclose(came[kept], whole[kept], atol=1e-4).all()
+    return bool(0 < len(other) < whole.numel() and near and other.abs().le(bound).all()) and not (clipped or folded)
+
+
+def _in_disorder(came: torch.Tensor, u: torch.Tensor) -> bool:
+    """Return whether a greater u has a smaller number somewhere, and not everywhere."""
+    if not isinstance(came, torch.Tensor) or came.shape != u.shape or not came.isfinite().all():
+        return False
+    ways = came.flatten()[u.flatten().argsort()].diff().sign()
+    return bool((ways < 0).any() and (ways > 0).any())
+
+
 @exercise(
     "biggan",
     hints=(
@@ -230,13 +293,14 @@ _NORMAL = NormalDist()
 )
 def truncated_normal(random: torch.Generator) -> Iterator[Case]:
     """`truncated_normal(u float [...] in (0, 1), bound float)` → normal numbers between −bound and bound `[...]`."""
-    cases = [((1,), 1.0), ((3,), 0.5), ((2, 2), 2.0), ((5,), 0.1), ((4, 3), 1.5), ((2, 3, 4), 0.75), ((40, 8), 3.0)]
+    cases = [((3,), 1.0), ((4,), 0.5), ((2, 2), 2.0), ((5,), 0.1), ((4, 3), 1.5), ((2, 3, 4), 0.75), ((40, 8), 3.0)]
     for shape, bound in cases:
         u = 0.02 + 0.96 * torch.rand(shape, generator=random).double()
         if u.numel() <= 16:
             u = (u * 50).round() / 50
             u[u == 0.5] = 0.6
             u.view(-1)[0] = 0.9  # beyond the bound, if the normal is not truncated, for bounds up to 1.2
+            u.view(-1)[1] = 0.3 if u.view(-1)[1] < 0.5 else 0.62  # and within it, for bounds from 0.53 on
         low, high = _NORMAL.cdf(-bound), _NORMAL.cdf(bound)
 
         def normal(p: torch.Tensor) -> torch.Tensor:
@@ -254,7 +318,24 @@ def truncated_normal(random: torch.Generator) -> Iterator[Case]:
             "Only the lower end is cut off; Φ(bound) is the upper one.": normal(low + u * (1 - low)),
             "Your numbers lie on one side of 0; begin at Φ(−bound).": normal(0.5 + u * (high - 0.5)),
             "The signs are turned round: greater u must give greater numbers.": normal(high - u * (high - low)),
-            "You added Φ(−bound) but did not make the way shorter.": normal((low + u).clamp(max=1 - 1e-12)),
+            "You added Φ(−bound) but did not make the way shorter.": torch.where(
+                low + u < 1, normal(low + u), torch.nan if low + u.max() > 1 else 0.0
+            ),
+            "You began at 0: Φ(−bound) is still to be added.": normal(u * (high - low)),
+            "You spread u between −bound and bound; do so between Φ(−bound) and Φ(bound).": torch.special.ndtri(
+                (2 * u - 1) * bound
+            ),
+            "Multiply u by Φ(bound) − Φ(−bound), not 2 u − 1 by Φ(bound).": torch.special.ndtri((2 * u - 1) * high),
+            "What lies beyond was squeezed by tanh; it belongs nowhere, its mass is shared out.": (
+                bound * torch.tanh(whole / bound)
+            ),
+            "You divided by the greatest number that came; the bound is no matter of chance.": (
+                whole / whole.abs().max() * bound
+            ),
+            "What lies beyond was left out: a number for each u is asked for.": whole[whole.abs() <= bound],
+            "You drew again what lies beyond: each u alone is to say which number it gives.": (
+                lambda came, whole=whole, bound=bound: _drawn_again(came, whole, bound)
+            ),
             "You stopped at the probability; Φ⁻¹ is still to come.": low + u * (high - low),
             "What lies beyond was folded back by the remainder; it belongs nowhere, its mass is shared out.": (
                 torch.fmod(whole, bound)
@@ -263,11 +344,22 @@ def truncated_normal(random: torch.Generator) -> Iterator[Case]:
                 whole.abs() <= bound, whole, torch.zeros(()).double()
             ),
             "You brought the truncated numbers back to deviation 1.": normal(low + u * (high - low)) / spread,
+            "They do not grow with u: were they drawn without it?": (
+                lambda came, u=u, whole=whole, bound=bound: (
+                    _in_disorder(came, u) and not _drawn_again(came, whole, bound)
+                )
+            ),
         }
         yield Case({"u": u.float(), "bound": bound}, normal(low + u * (high - low)), mistakes)
 
 
 # orthogonal_penalty ---------------------------------------------------------------------------------------------
+
+
+def _between(weight: torch.Tensor) -> float:
+    """Return the squared products of different rows of [..., rows, numbers]."""
+    products = torch.einsum("...id,...jd->...ij", weight, weight)
+    return (products.square().sum() - products.diagonal(dim1=-2, dim2=-1).square().sum()).item()
 
 
 @exercise(
@@ -300,6 +392,8 @@ def orthogonal_penalty(random: torch.Generator) -> Iterator[Case]:
         off, off_across = pairs - pairs.diag().diag(), across - across.diag().diag()
         right = off.square().sum().item()
         length = pairs.diag().sqrt()
+
+        kernels = weight.reshape(*shape[:2], -1)  # [C_out, C_in, k·k], of a linear layer [C_out, C_in, 1]
         mistakes = {
             "You punished the diagonal too: that holds the rows' lengths.": pairs.square().sum().item(),
             "You subtracted the identity: that asks for rows of length 1 as well, and BigGAN leaves lengths alone.": (
@@ -316,6 +410,24 @@ def orthogonal_penalty(random: torch.Generator) -> Iterator[Case]:
             .sum()
             .item(),
             "You punished the diagonal alone.": pairs.diag().square().sum().item(),
+            "You squared the sum; square each product and add up then.": off.sum().item() ** 2,
+            "You gave each row its own sum; add them up to one number.": off.square().sum(1),
+            "You multiplied number by number; W Wᵀ is a product of matrices.": (
+                weight.square().sum().item(),
+                weight.square().square().sum().item(),
+            ),
+            "Your rows are single kernels; a filter is all weights of one output, [C_in·k·k].": _between(
+                kernels.flatten(0, 1)
+            ),
+            "You compared the filters at each place of the kernel by itself; a product is over all weights.": _between(
+                kernels.permute(2, 0, 1)
+            ),
+            "You added up over the kernel's places first; a filter has all its weights.": (
+                _between(kernels.sum(2)),
+                _between(kernels.mean(2)),
+            ),
+            "You took the greatest product; add all of them up.": off.square().max().item(),
+            "You multiplied by a β; leave that to the loss.": (1e-4 * right, 1e-3 * right, 1e-2 * right),
         }
 
         def detached(came: object) -> str | None:
