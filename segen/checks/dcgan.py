@@ -1,7 +1,7 @@
 """The judges of the chapter `dcgan`: generator_shapes, first_weights, spherical and alternate_step."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -61,6 +61,8 @@ def generator_shapes(random: torch.Generator) -> Iterator[Case]:
         right = _maps(**given)
         half = _maps(latent, out_channels, width, size // 2) if size > 8 else [[latent, 1, 1], [out_channels, 4, 4]]
         grown = [[latent, 1, 1], *([m[0], m[1] // 2, m[2] // 2] for m in right[1:])]
+        drawn_above = [[4 * width, 4, 4], [2 * width, 8, 8], [width, 16, 16]]  # in the chapter's picture
+        four = [[max(1, 4 * width // 2**i), *m[1:]] for i, m in enumerate(right[1:-1])]
         mistakes = {
             "The channels are turned round: the smallest map has the most.": _maps(**given, turned=True),
             "The noise is missing: the list begins with (latent, 1, 1).": right[1:],
@@ -79,6 +81,26 @@ def generator_shapes(random: torch.Generator) -> Iterator[Case]:
             "Channels come first: (C, H, W).": _maps(**given, innermost=True),
             "You left out the last map before the image.": right[:-2] + right[-1:],
             "You counted the batch in; give (C, H, W).": [[1, *m] for m in right],
+            "The list is turned round: the noise comes first, the image last.": right[::-1],
+            "Those are the maps for images of 32×32; how many there are follows from `size`.": (
+                [right[0], *drawn_above, right[-1]],
+                [right[0], *drawn_above, [out_channels, 32, 32]],
+            ),
+            "The first map has 4 · width channels for images of 32×32 only; count back from the image.": [
+                right[0],
+                *four,
+                right[-1],
+            ],
+            "The noise is a single pixel, (latent, 1, 1); only the first layer makes 4×4 of it.": [
+                [latent, 4, 4],
+                *right[1:],
+            ],
+            "The last layer goes from half the side straight to the image: no map of `width` channels is as large.": [
+                right[0],
+                *([2 * c, *sides] for c, *sides in right[1:-1]),
+                [width, size, size],
+                right[-1],
+            ],
         }
         yield Case(given, right, mistakes)
 
@@ -144,6 +166,14 @@ def first_weights(random: torch.Generator) -> Iterator[Case]:
             ]
             return [mine if kind in kept else d for kind, d, mine in zip(kinds, drawn, own, strict=True)]
 
+        is_kernel = [kind in ("kernel", "transposed") for kind in kinds]
+        is_zero = [kind in ("bias", "shift") for kind in kinds]
+        of_norm = [kind in ("scale", "shift") for kind in kinds]
+
+        def sorted_by(later: list[bool], made: Callable = made) -> list[torch.Tensor]:
+            """Put those that are marked behind the others."""
+            return [m for wanted in (False, True) for m, mark in zip(made(), later, strict=True) if mark == wanted]
+
         mistakes = {
             "Kernels were multiplied by √0.02: 0.02 is the standard deviation, not the variance.": (
                 made(kernel=math.sqrt(0.02)),
@@ -177,6 +207,22 @@ def first_weights(random: torch.Generator) -> Iterator[Case]:
             "You told the tensors apart by their number of axes; a convolution's bias has one axis as a scale has.": [
                 right if kind in ("kernel", "transposed") else 1 + 0.02 * n
                 for kind, n, right in zip(kinds, noise, made(), strict=True)
+            ],
+            "The 1 was multiplied by 0.02, too: scales are 1 + 0.02 · noise.": made(centre=0.02),
+            "Kernels of transposed convolutions lie around 0; you drew them as scales of batch norm.": [
+                right + (kind == "transposed") for kind, right in zip(kinds, made(), strict=True)
+            ],
+            "You added to the weights that were there; they are replaced.": (
+                [m + o if kernel else m for m, o, kernel in zip(made(), own, is_kernel, strict=True)],
+                [m + o for m, o in zip(made(), own, strict=True)],
+            ),
+            "Your tensors are sorted by kind; give them in the order of network.parameters().": (
+                sorted_by(is_zero),
+                sorted_by(of_norm),
+                sorted_by([not kernel for kernel in is_kernel]),
+            ),
+            "Biases and shifts are missing: they are returned, too, as zeros.": [
+                m for m, zero in zip(made(), is_zero, strict=True) if not zero
             ],
         }
 
@@ -234,6 +280,13 @@ def spherical(random: torch.Generator) -> Iterator[Case]:
         rows_at_once = rows_at_once / max(math.sin(joint), 1e-12)
         backwards = ((1 - t) * two + t * one)[:, None] * _turned(u, w, (1 - t) * turn)
 
+        one_length = float((1 - t) * a.norm() + t * b.norm())
+        of_batch = (math.sin((1 - t) * joint) * a / a.norm() + math.sin(t * joint) * b / b.norm()) * one_length
+        of_batch = of_batch / max(math.sin(joint), 1e-12)
+        mean_turn = turn.mean().expand(n)
+        mean_angle = ((1 - t) * mean_turn).sin()[:, None] * u + (t * mean_turn).sin()[:, None] * v
+        mean_angle = length[:, None] * mean_angle / mean_turn.sin()[:, None]
+
         def parallel(came: object, turn: torch.Tensor = turn, right: torch.Tensor = right) -> bool:
             if not torch.is_tensor(came) or came.shape != right.shape:
                 return False
@@ -248,9 +301,16 @@ def spherical(random: torch.Generator) -> Iterator[Case]:
             "The length stays that of b; it goes evenly from |a| to |b|.": two[:, None] * _turned(u, w, t * turn),
             "The direction has length 1 in your answer; give it the length back.": _turned(u, w, t * turn),
             "You weighted a and b themselves: where their lengths differ, the direction no longer turns evenly.": usual,
-            "You took one angle for the whole batch; each row has its own.": (at_once, rows_at_once),
+            "You took one angle for the whole batch; each row has its own.": (at_once, rows_at_once, mean_angle),
             "You forgot to divide by sin ω.": length[:, None] * apart[:, None] * _turned(u, w, t * turn),
             "Where a and b have the same direction you divide 0 by 0; there is nothing to turn there.": parallel,
+            "Where a and b have the same direction you give zeros: 0 by 0, hidden; the direction there is a's.": (
+                torch.where((turn > 0)[:, None], right, torch.zeros_like(right))
+            ),
+            "You took one length for the whole batch; each row has its own (dim=1).": of_batch,
+            "The length goes the wrong way: at t = 0 it is |a|.": (
+                ((1 - t) * two + t * one)[:, None] * _turned(u, w, t * turn)
+            ),
         }
         if not (turn == 0).any():
             cosine = (a * b).sum(1)  # of vectors that were not made to length 1
@@ -295,6 +355,10 @@ def _step(
     fake_only: bool = False,
     leaks: bool = False,
     moves_both: bool = False,
+    accumulates: bool = False,
+    joint: float = 0.0,
+    outer: str = "softplus",
+    signs: bool = False,
     only: str = "",
     sign: float = 1.0,
     first: str = "discriminator",
@@ -305,18 +369,28 @@ def _step(
     def mean(t: torch.Tensor) -> torch.Tensor:
         return t.sum(0) if sums else t.mean(0)
 
+    def slope_of(t: torch.Tensor) -> torch.Tensor:
+        """Return the derivative of the function that is put around the logits, softplus if it is right."""
+        return {"softplus": s(t), "sigmoid": s(t) * s(-t), "none": torch.ones_like(t)}[outer]
+
+    def along(slope: torch.Tensor) -> torch.Tensor:
+        """Return the slope that is followed: Adam's first step knows the sign alone."""
+        return slope.sign() if signs else slope
+
     y = z @ W.T + b
 
     def of_discriminator(v: torch.Tensor, c: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the slopes of its loss: with respect to v, c, and each y."""
         r, f = x @ v + c, y @ v + c
-        on_real, on_fake = -s(-r), s(f)
+        on_real, on_fake = -slope_of(-r), slope_of(f)
         if swapped:
             on_real, on_fake = s(r), -s(-f)
         if real_only:
             on_fake = on_fake * 0
         if fake_only:
             on_real = on_real * 0
+        if joint:  # one mean over all: each of the two counts by its share
+            on_real, on_fake = (joint * o * len(o) / (len(r) + len(f)) for o in (on_real, on_fake))
         return (
             half * (mean(on_real[:, None] * x) + mean(on_fake[:, None] * y)),
             half * (mean(on_real) + mean(on_fake)),
@@ -325,14 +399,14 @@ def _step(
 
     def of_generator(v: torch.Tensor, c: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
         f = y @ v + c
-        slope = -s(f) if saturating else -s(-f)
+        slope = -s(f) if saturating else -slope_of(-f)
         if wrong_aim:
             slope = s(f)
         return slope[:, None] * v / (1 if sums else len(y)), mean(slope[:, None] * y), mean(slope)
 
     def generator_moved(v: torch.Tensor, c: torch.Tensor, extra: torch.Tensor | float = 0.0) -> tuple:
-        along = of_generator(v, c, y)[0] + extra
-        return W - sign * lr * along.T @ z, b - sign * lr * along.sum(0)
+        pull = of_generator(v, c, y)[0] + extra
+        return W - sign * lr * along(pull.T @ z), b - sign * lr * along(pull.sum(0))
 
     if first == "generator":
         W2, b2 = generator_moved(v, c)
@@ -340,11 +414,11 @@ def _step(
         v2, c2 = v - sign * lr * dv, c - sign * lr * dc
     else:
         dv, dc, dy = of_discriminator(v, c, y)
-        v2, c2 = v - sign * lr * dv, c - sign * lr * dc
+        v2, c2 = v - sign * lr * along(dv), c - sign * lr * along(dc)
         W2, b2 = generator_moved(v if at_once else v2, c if at_once else c2, dy if leaks else 0.0)
         if moves_both:
             _, ev, ec = of_generator(v2, c2, y)
-            v2, c2 = v2 - lr * ev, c2 - lr * ec
+            v2, c2 = v2 - lr * (ev + accumulates * dv), c2 - lr * (ec + accumulates * dc)
     if only == "discriminator":
         W2, b2 = W, b
     if only == "generator":
@@ -393,7 +467,10 @@ def alternate_step(random: torch.Generator) -> Iterator[Case]:
             "The discriminator's loss reached the generator: detach the fakes there, or clear its gradient.": step(
                 leaks=True
             ),
-            "The generator's loss moved the discriminator, too: it may move the generator only.": step(moves_both=True),
+            "The generator's loss moved the discriminator, too: it may move the generator only.": (
+                step(moves_both=True),
+                step(moves_both=True, accumulates=True),
+            ),
             "The generator did not move: its own step needs the fakes with their graph, not detached ones.": (
                 step(only="discriminator"),
                 RuntimeError,
@@ -412,6 +489,15 @@ def alternate_step(random: torch.Generator) -> Iterator[Case]:
             "The generator went first; the discriminator is updated before it.": step(first="generator"),
             "They are turned round: the generator's weights come first.": right[::-1],
             "Neither of them moved.": step(sign=0.0),
+            "You took one mean over real and generated samples together; take two means and add them.": (
+                step(joint=1.0),
+                step(joint=2.0),
+            ),
+            "Those are the bare logits; put softplus around each before you take the mean.": step(outer="none"),
+            "You averaged probabilities: softplus(−t) is −log of the sigmoid of t, not the sigmoid of −t.": step(
+                outer="sigmoid"
+            ),
+            "That is Adam's step, as long for each weight; subtract lr times the gradient.": step(signs=True),
         }
         given = {"generator": generator, "discriminator": discriminator, "real": x, "z": z, "lr": lr}
         yield Case(given, right, mistakes)

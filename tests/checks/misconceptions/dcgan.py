@@ -72,6 +72,33 @@ def generator_shapes__one_map_short(latent, out_channels, width, size):
     return maps[:-2] + maps[-1:]
 
 
+def generator_shapes__from_the_image(latent, out_channels, width, size):
+    """List from the image to the noise."""
+    return _shapes(latent, out_channels, width, size)[::-1]
+
+
+def generator_shapes__as_drawn(latent, out_channels, width, size):
+    """Copy the picture's maps, whatever the size."""
+    return [(latent, 1, 1), (4 * width, 4, 4), (2 * width, 8, 8), (width, 16, 16), (out_channels, size, size)]
+
+
+def generator_shapes__four_widths_first(latent, out_channels, width, size):
+    """Begin with 4 · width channels, whatever the size."""
+    maps = _shapes(latent, out_channels, width, size)
+    return [maps[0], *((max(1, 4 * width // 2**i), *m[1:]) for i, m in enumerate(maps[1:-1])), maps[-1]]
+
+
+def generator_shapes__noise_as_map(latent, out_channels, width, size):
+    """Think of the noise as a map of 4×4."""
+    return [(latent, 4, 4), *_shapes(latent, out_channels, width, size)[1:]]
+
+
+def generator_shapes__width_at_full_size(latent, out_channels, width, size):
+    """Let one more map, as large as the image, come before it."""
+    noise, *maps, image = _shapes(latent, out_channels, width, size)
+    return [noise, *((2 * c, h, w) for c, h, w in maps), (width, size, size), image]
+
+
 def _drawn(network, noise, *, kernel=0.02, scale=0.02, centre=1.0, shift=0.0, bias=0.0, leave=()):
     made, left = [], iter(noise)
     for module in network.modules():
@@ -148,6 +175,39 @@ def first_weights__all_alike(network, noise):
     return [0.02 * n for n in noise]
 
 
+def first_weights__one_scaled(network, noise):
+    """Multiply the 1 by 0.02 as well."""
+    return _drawn(network, noise, centre=0.02)
+
+
+def first_weights__all_else_is_norm(network, noise):
+    """Take for batch norm what is not Conv2d."""
+    made = []
+    for (name, p), n in zip(network.named_parameters(), noise, strict=True):
+        layer = network.get_submodule(name.rpartition(".")[0])
+        kernel = 0.02 * n if isinstance(layer, nn.Conv2d) else 1 + 0.02 * n
+        made.append(torch.zeros_like(p) if name.endswith("bias") else kernel)
+    return made
+
+
+def first_weights__added(network, noise):
+    """Add to the kernels in place of setting them."""
+    made = _drawn(network, noise)
+    return [m + p.detach() if p.ndim == 4 else m for m, p in zip(made, network.parameters(), strict=True)]
+
+
+def first_weights__sorted(network, noise):
+    """Give all weights first, then all biases and shifts."""
+    made = list(zip(network.named_parameters(), _drawn(network, noise), strict=True))
+    return [m for last in (False, True) for (name, _), m in made if name.endswith("bias") == last]
+
+
+def first_weights__no_zeros(network, noise):
+    """Give no tensors for what begins at 0."""
+    made = zip(network.named_parameters(), _drawn(network, noise), strict=True)
+    return [m for (name, _), m in made if not name.endswith("bias")]
+
+
 def _turn(a, b, t):
     u, v = F.normalize(a), F.normalize(b)
     angle = (u * v).sum(1, keepdim=True).clamp(-1, 1).acos()
@@ -214,6 +274,27 @@ def spherical__zero_by_zero(a, b, t):
     angle = (u * v).sum(1, keepdim=True).clamp(-1, 1).acos()
     angle = torch.where(angle < 1e-4, torch.zeros_like(angle), angle)
     return (((1 - t) * angle).sin() * u + (t * angle).sin() * v) / angle.sin() * _length(a, b, t)
+
+
+def spherical__zeros_for_equal(a, b, t):
+    """Hide 0 by 0 behind a small number in the denominator."""
+    u, v = F.normalize(a.double()), F.normalize(b.double())
+    angle = (u * v).sum(1, keepdim=True).clamp(-1, 1).acos()
+    angle = torch.where(angle < 1e-4, torch.zeros_like(angle), angle)
+    return (((1 - t) * angle).sin() * u + (t * angle).sin() * v) / (angle.sin() + 1e-8) * _length(a, b, t)
+
+
+def spherical__length_of_batch(a, b, t):
+    """Forget dim=1 in each norm."""
+    u, v = a / a.norm(), b / b.norm()
+    angle = (u * v).sum().clamp(-1, 1).acos()
+    length = (1 - t) * a.norm() + t * b.norm()
+    return (((1 - t) * angle).sin() * u + (t * angle).sin() * v) / angle.sin() * length
+
+
+def spherical__length_backwards(a, b, t):
+    """Let the length go from |b| to |a|."""
+    return _turn(a, b, t) * _length(b, a, t)
 
 
 def _move(network, loss, lr):
@@ -336,3 +417,51 @@ def alternate_step__generator_first(generator, discriminator, real, z, lr):
 def alternate_step__order(generator, discriminator, real, z, lr):
     """Return the discriminator's weights first."""
     return _play(generator, discriminator, real, z, lr)[::-1]
+
+
+def alternate_step__one_mean(generator, discriminator, real, z, lr):
+    """Take one mean over real and generated samples."""
+    return _play(
+        generator,
+        discriminator,
+        real,
+        z,
+        lr,
+        judged=lambda d, x, y: F.softplus(torch.cat([-d(x), d(y)])).mean(),
+    )
+
+
+def alternate_step__bare_logits(generator, discriminator, real, z, lr):
+    """Forget softplus: the game of a critic."""
+    return _play(
+        generator,
+        discriminator,
+        real,
+        z,
+        lr,
+        judged=lambda d, x, y: d(y).mean() - d(x).mean(),
+        drawn=lambda d, y: -d(y).mean(),
+    )
+
+
+def alternate_step__probabilities(generator, discriminator, real, z, lr):
+    """Take sigmoids without their logarithm."""
+    return _play(
+        generator,
+        discriminator,
+        real,
+        z,
+        lr,
+        judged=lambda d, x, y: (-d(x)).sigmoid().mean() + d(y).sigmoid().mean(),
+        drawn=lambda d, y: (-d(y)).sigmoid().mean(),
+    )
+
+
+def alternate_step__adam(generator, discriminator, real, z, lr):
+    """Let Adam make the steps, as the chapter does."""
+    for_g, for_d = (torch.optim.Adam(n.parameters(), lr=lr) for n in (generator, discriminator))
+    _real_loss(discriminator, real, generator(z).detach()).backward()
+    for_d.step()
+    F.softplus(-discriminator(generator(z))).mean().backward()
+    for_g.step()
+    return _weights(generator, discriminator)
