@@ -81,12 +81,21 @@ def power_iteration(random: torch.Generator) -> Iterator[Case]:
                 [sigma, u / u.norm(), other],
             ),
             "σ is missing at the front: return σ, u, v.": [left, other, sigma],
+            "v was computed once more, from the new u; one step is v and then u.": _half_a_step_more(W, left),
+            "You made one step; `steps` says how many.": _iterated(W, u, 1),
         }
         loose = _iterated(W, u, steps, unit=False)
+        rows, columns = W.double().tolist(), W.double().T.tolist()
+        last = _iterated(W, u, steps - 1)[1] if steps > 1 else u.double()
+        long_v = torch.tensor(_times(columns, last.tolist()))
+        nothing = [math.nan, torch.full_like(left, math.nan), torch.full_like(other, math.nan)]
         mistakes["You did not bring the vectors to length 1: they grow with each step."] = (
             loose,
             [loose[0], left, other],
-            [_dot(left.tolist(), _times(W.double().tolist(), other.tolist())), loose[1], loose[2]],
+            [_dot(left.tolist(), _times(rows, other.tolist())), loose[1], loose[2]],
+            [_dot(left.tolist(), _times(rows, long_v.tolist())), left, long_v],
+            [sigma**2, sigma * left, other],
+            nothing,
         )
         if m == n:
             square = _iterated_square(W, u, steps)
@@ -96,6 +105,11 @@ def power_iteration(random: torch.Generator) -> Iterator[Case]:
         first = _first_of_ones(W, steps)
         mistakes["You began with a vector of your own; begin with the u that is given."] = first
         yield Case({"W": W, "u": u, "steps": steps}, right, mistakes)
+
+
+def _half_a_step_more(W: torch.Tensor, u: torch.Tensor) -> list:
+    v = _unit(_times(W.double().T.tolist(), u.tolist()))
+    return [_dot(u.tolist(), _times(W.double().tolist(), v)), u, torch.tensor(v)]
 
 
 def _iterated_square(W: torch.Tensor, u: torch.Tensor, steps: int) -> list:
@@ -130,6 +144,31 @@ def _bound(layers: list, norm, *, leak=lambda a: max(1.0, abs(a)), skip=lambda f
     return float(join(found))
 
 
+def _only_outer(layers: list) -> float:
+    """Forget the x of the blocks that are inside blocks."""
+    inner = [_bound([layer] if not isinstance(layer, list) else layer, _sigma, skip=lambda f: f) for layer in layers]
+    return math.prod(f + isinstance(layer, list) for f, layer in zip(inner, layers, strict=True))
+
+
+def _adding(layers: list) -> float:
+    """Add a block's bound to what came before it."""
+    found = 1.0
+    for layer in layers:
+        found = found + _adding(layer) if isinstance(layer, list) else found * _bound([layer], _sigma)
+    return found
+
+
+def _summing(layers: list, *, inside: bool = False) -> float:
+    """Add up the layers of a block."""
+    found = [1.0 + _summing(x, inside=True) if isinstance(x, list) else _bound([x], _sigma) for x in layers]
+    return math.fsum(found) if inside else math.prod(found)
+
+
+def _greatest_eigenvalue(W: torch.Tensor) -> float:
+    """Return the greatest eigenvalue in absolute value; σ where there are none."""
+    return torch.linalg.eigvals(W.double()).abs().max().item() if W.shape[0] == W.shape[1] else _sigma(W)
+
+
 def _whole(layers: list) -> torch.Tensor:
     """Return the product of all matrices, the last one leftmost, as if there were nothing between."""
     whole = None
@@ -158,6 +197,7 @@ def lipschitz_bound(random: torch.Generator) -> Iterator[Case]:
     stacks = [
         [torch.tensor([[3.0, 0.0], [0.0, 0.5]])],
         [torch.tensor([[0.0, 4.0], [0.0, 0.0]])],
+        [torch.tensor([[0.5, 0.0], [0.0, 0.25]])],
         [2.0],
         [draw(2, 2), 0.2, draw(2, 2)],
         [draw(3, 2), 0.0, draw(1, 3)],
@@ -189,6 +229,7 @@ def lipschitz_bound(random: torch.Generator) -> Iterator[Case]:
                 W.abs().sum(0).max().item()
             ),
             "You left the matrices out.": lambda W: 1.0,
+            "You took eigenvalues; the greatest singular value counts.": _greatest_eigenvalue,
         }
         mistakes = {says: _bound(layers, norm) for says, norm in norms.items()}
         mistakes |= {
@@ -207,6 +248,23 @@ def lipschitz_bound(random: torch.Generator) -> Iterator[Case]:
             ),
             "In a residual block the two ways add up; that is the root of their squares' sum.": _bound(
                 layers, _sigma, skip=lambda f: math.hypot(1.0, f)
+            ),
+            "A residual block has the bound 2 only if that of f is 1; it is 1 + that of f.": _bound(
+                layers, _sigma, skip=lambda f: 2.0
+            ),
+            "A residual block is x + f(x), not 2 f(x): its bound is 1 + that of f.": _bound(
+                layers, _sigma, skip=lambda f: 2.0 * f
+            ),
+            "A block's bound is 1 + that of f, and multiplies what came before; you added it.": _adding(layers),
+            "The blocks within blocks have an x, too; you left it out.": _only_outer(layers),
+            "Within a block layers in a row multiply, too; you added them.": _summing(layers),
+            "A leaky ReLU has the slope a or the slope 1, never both: take the larger.": (
+                _bound(layers, _sigma, leak=lambda a: 1.0 + abs(a)),
+                _bound(layers, _sigma, leak=lambda a: (1.0 + abs(a)) / 2),
+            ),
+            "Matrices can shorten: a bound may be below 1.": (
+                max(1.0, _bound(layers, _sigma)),
+                _bound(layers, lambda W: max(1.0, _sigma(W))),
             ),
         }
         if any(not isinstance(layer, float) for layer in layers):
@@ -248,7 +306,11 @@ def hinge_losses(random: torch.Generator) -> Iterator[Case]:
         def cost(values: list[float], sign: int, margin: float = 1.0, power: int = 1) -> list[float]:
             return [max(0.0, margin + sign * v) ** power for v in values]
 
+        def soft(value: float) -> float:
+            return math.log1p(math.exp(value))
+
         right = [mean(cost(r, -1)) + mean(cost(f, 1)), -mean(f)]
+        of_logits = mean([soft(-v) for v in f])
         mistakes = {
             "The signs of the scores are turned round: real ones should lie above 1, generated below −1.": [
                 mean(cost(r, 1)) + mean(cost(f, -1)),
@@ -272,19 +334,19 @@ def hinge_losses(random: torch.Generator) -> Iterator[Case]:
                 math.fsum(cost(r, -1)) + math.fsum(cost(f, 1)),
                 -math.fsum(f),
             ],
-            "You took one mean over real and generated scores together; each side has its own.": [
-                mean(cost(r, -1) + cost(f, 1)),
-                right[1],
-            ],
+            "You took one mean over real and generated scores together; each side has its own.": (
+                [mean(cost(r, -1) + cost(f, 1)), right[1]],
+                [2 * mean(cost(r, -1) + cost(f, 1)), right[1]],
+            ),
             "You halved the discriminator's loss; it is the sum of the two means.": [right[0] / 2, right[1]],
             "The generator's loss has the wrong sign: made smaller, its samples are scored lower.": [
                 right[0],
                 -right[1],
             ],
-            "The generator has no hinge: its loss is minus the mean score, or good samples would teach it nothing.": [
-                right[0],
-                mean(cost(f, -1)),
-            ],
+            "The generator has no hinge: its loss is minus the mean score, or good samples would teach it nothing.": (
+                [right[0], mean(cost(f, -1))],
+                [right[0], mean(cost(f, -1, 0.0))],
+            ),
             "You gave the generator the discriminator's own term; it wants the score up, not down.": [
                 right[0],
                 mean(cost(f, 1)),
@@ -295,8 +357,30 @@ def hinge_losses(random: torch.Generator) -> Iterator[Case]:
             "You left the real scores out of the discriminator's loss.": [mean(cost(f, 1)), right[1]],
             "Those are the Wasserstein game's losses: there is no margin in them.": [mean(f) - mean(r), right[1]],
             "Those are the losses of logits: the hinge has no logarithm.": [
-                mean([math.log1p(math.exp(-v)) for v in r]) + mean([math.log1p(math.exp(v)) for v in f]),
-                mean([math.log1p(math.exp(-v)) for v in f]),
+                mean([soft(-v) for v in r]) + mean([soft(v) for v in f]),
+                of_logits,
             ],
+            "softplus is not the hinge: max(0, ·) has no slope where a score is beyond the margin.": (
+                [mean([soft(-v) for v in r]) + mean([soft(v) for v in f]), right[1]],
+                [mean([soft(1 - v) for v in r]) + mean([soft(1 + v) for v in f]), right[1]],
+            ),
+            "The generator's loss has no softplus: it is minus the mean score.": [right[0], of_logits],
+            "Both are losses, to be made small: you gave the discriminator's aim, which it makes large.": (
+                [-right[0], right[1]],
+                [-right[0], -right[1]],
+            ),
+            "Your max is turned round: what lies beyond the margin costs nothing, and the rest counts.": [
+                mean([min(0.0, 1 - v) for v in r]) + mean([min(0.0, 1 + v) for v in f]),
+                right[1],
+            ],
+            "real and fake are mixed up.": [mean(cost(f, -1)) + mean(cost(r, 1)), -mean(r)],
+            "Real scores are none of the generator's business: its loss is minus the mean generated score.": [
+                right[0],
+                mean(r) - mean(f),
+            ],
+            "You returned a number for each sample; take the means.": (
+                [torch.tensor([a + b for a, b in zip(cost(r, -1), cost(f, 1), strict=False)]), -fake],
+                [torch.tensor([a + b for a, b in zip(cost(r, -1), cost(f, 1), strict=False)]), right[1]],
+            ),
         }
         yield Case({"real": real, "fake": fake}, right, mistakes)

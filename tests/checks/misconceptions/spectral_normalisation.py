@@ -103,6 +103,19 @@ def power_iteration__sigma_last(W, u, steps):
     return u, v, u @ W @ v
 
 
+def power_iteration__one_step_only(W, u, steps):
+    """Run one step, whatever is asked for."""
+    u, v, _ = _iterate(W, u, 1)
+    return u @ W @ v, u, v
+
+
+def power_iteration__v_again(W, u, steps):
+    """Compute v once more at the end."""
+    u, _, _ = _iterate(W, u, steps)
+    v = _unit(W.T @ u)
+    return u @ W @ v, u, v
+
+
 def _bound(layers, norm, leak=lambda a: max(1.0, abs(a)), skip=lambda f: 1 + f, join=math.prod):
     found = []
     for layer in layers:
@@ -194,6 +207,65 @@ def lipschitz_bound__ways_at_right_angles(layers):
     return _bound(layers, _sigma, skip=lambda f: math.hypot(1, f))
 
 
+def lipschitz_bound__eigenvalues(layers):
+    """Take the greatest eigenvalue where there are any."""
+    square = lambda W: W.shape[0] == W.shape[1]  # noqa: E731
+    return _bound(layers, lambda W: torch.linalg.eigvals(W).abs().max().item() if square(W) else _sigma(W))
+
+
+def lipschitz_bound__never_below_one(layers):
+    """Believe that a bound is at least 1."""
+    return max(1.0, _bound(layers, _sigma))
+
+
+def lipschitz_bound__block_is_two(layers):
+    """Take 2 for each residual block, as if its layers were normalised."""
+    return _bound(layers, _sigma, skip=lambda f: 2.0)
+
+
+def lipschitz_bound__block_doubles(layers):
+    """Double the bound of a block's content."""
+    return _bound(layers, _sigma, skip=lambda f: 2 * f)
+
+
+def lipschitz_bound__block_added(layers):
+    """Add a block to what came before it."""
+    bound = 1.0
+    for layer in layers:
+        if isinstance(layer, list):
+            bound += lipschitz_bound__block_added(layer)
+        else:
+            bound *= _bound([layer], _sigma)
+    return bound
+
+
+def lipschitz_bound__inner_block_without_x(layers):
+    """Forget the x of blocks within blocks."""
+    bound = 1.0
+    for layer in layers:
+        if isinstance(layer, list):
+            bound *= 1 + _bound(layer, _sigma, skip=lambda f: f)
+        else:
+            bound *= _bound([layer], _sigma)
+    return bound
+
+
+def lipschitz_bound__block_sums_up(layers, join=math.prod):
+    """Add the layers of a block."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, list):
+            found.append(1 + lipschitz_bound__block_sums_up(layer, sum))
+        else:
+            found.append(_bound([layer], _sigma))
+    return float(join(found))
+
+
+def lipschitz_bound__both_slopes(layers):
+    """Add both slopes of a leaky ReLU."""
+    return _bound(layers, _sigma, leak=lambda a: 1 + abs(a))
+
+
 def _hinge(real, fake):
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
@@ -281,3 +353,38 @@ def hinge_losses__wasserstein(real, fake):
 def hinge_losses__logits(real, fake):
     """Take the scores for logits."""
     return F.softplus(-real).mean() + F.softplus(fake).mean(), F.softplus(-fake).mean()
+
+
+def hinge_losses__softplus(real, fake):
+    """Take softplus for the discriminator, and no softplus for the generator."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean(), -fake.mean()
+
+
+def hinge_losses__generator_with_softplus(real, fake):
+    """Give the generator the non-saturating loss."""
+    return _hinge(real, fake), F.softplus(-fake).mean()
+
+
+def hinge_losses__aim(real, fake):
+    """Return what the discriminator makes large."""
+    return (real - 1).clamp(max=0).mean() + (-1 - fake).clamp(max=0).mean(), -fake.mean()
+
+
+def hinge_losses__clamped_from_above(real, fake):
+    """Clamp from the wrong side."""
+    return (1 - real).clamp(max=0).mean() + (1 + fake).clamp(max=0).mean(), -fake.mean()
+
+
+def hinge_losses__mixed_up(real, fake):
+    """Take real scores for generated ones."""
+    return _hinge(fake, real), -real.mean()
+
+
+def hinge_losses__generator_sees_real(real, fake):
+    """Let the generator make the gap between both small."""
+    return _hinge(real, fake), real.mean() - fake.mean()
+
+
+def hinge_losses__no_mean(real, fake):
+    """Return one loss for each sample."""
+    return F.relu(1 - real) + F.relu(1 + fake), -fake
