@@ -61,10 +61,22 @@ def pixel_norm(random: torch.Generator) -> Iterator[Case]:
             "You took the mean of absolute values; take the root of the mean square.": x
             / (x.abs().mean(1, keepdim=True) + eps),
             "You multiplied by the root; divide.": x * (mean + eps).sqrt(),
+            "You divided by the greatest channel; take the root of the mean square.": x
+            / (x.abs().amax(1, keepdim=True) + eps),
+            "You multiplied by √C as well: the mean square is 1 already.": x
+            / (mean + eps).sqrt()
+            * math.sqrt(x.shape[1]),
         }
         if eps:
+            mistakes["You took a small number of your own; eps is given."] = x / (mean + 1e-8).sqrt()
+            mistakes["You added eps to the sum of the squares; it is added to their mean."] = (
+                x / (mean + eps / x.shape[1]).sqrt()
+            )
             mistakes["You left eps out: where all channels are 0, that is 0 / 0."] = x / mean.sqrt()
         if x.ndim > 2:
+            mistakes["You took one mean for each channel, over the places; it is over the channels."] = (
+                x / (squares.mean(rest[1:], keepdim=True) + eps).sqrt()
+            )
             mistakes["You took the mean over the last axis; channels are axis 1."] = (
                 x / (squares.mean(-1, keepdim=True) + eps).sqrt()
             )
@@ -108,6 +120,12 @@ def equal_linear(random: torch.Generator) -> Iterator[Case]:
             "You multiplied by √I; divide by it.": product * gain * math.sqrt(inputs) + bias,
             "You left the bias out.": product * gain / math.sqrt(inputs),
             "You subtracted the bias.": product * gain / math.sqrt(inputs) - bias,
+            "You multiplied by the gain alone; divide by √I, too.": product * gain + bias,
+            "You multiplied the bias by the gain; it is used as it is.": product * gain / math.sqrt(inputs)
+            + bias * gain,
+            "You multiplied by √2 besides; that is what the gain may be.": product * gain * math.sqrt(2 / inputs)
+            + bias,
+            "You took √2 for the gain, whatever it is.": product * math.sqrt(2 / inputs) + bias,
         }
         if inputs != outputs:
             mistakes |= {
@@ -124,6 +142,10 @@ def equal_linear(random: torch.Generator) -> Iterator[Case]:
             }
         if n != inputs:
             mistakes["You took the number of rows, N; a unit's inputs count, I."] = product * gain / math.sqrt(n) + bias
+        own = [weight.std(correction=c) if weight.numel() > 1 else torch.nan for c in (0, 1)]
+        mistakes["You divided by the weights' own deviation: the scale is a constant, whatever the weights are."] = (
+            *(product * gain / math.sqrt(inputs) / one + bias for one in own),
+        )
         lengths = weight.square().sum(1).sqrt()
         mistakes["You divided by the weights' own length: the scale is a constant, whatever the weights are."] = (
             product * gain / lengths + bias
@@ -194,6 +216,8 @@ def grouped_deviation(random: torch.Generator) -> Iterator[Case]:
         mean = spread.mean((1, 2, 3))
         turned = x.view(group, -1, channels, height, width)
         strided = (turned.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+        by_number = (turned.var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+        off = groups - groups.mean(1, keepdim=True)
         mistakes = {
             "You put the new channel first; it comes last.": _with_channel(x, each(mean), first=True),
             "You divided by one less than the group has images; divide by their number.": _with_channel(
@@ -220,6 +244,18 @@ def grouped_deviation(random: torch.Generator) -> Iterator[Case]:
             "You took the deviation of the images' means; take it at each channel and place, then the mean.": (
                 _with_channel(x, each(groups.mean((2, 3, 4)).var(1, correction=0).add(1e-8).sqrt()))
             ),
+            "You took `group` for the number of groups; it is how many images each has.": _with_channel(
+                x, by_number.repeat_interleave(n // group)
+            ),
+            "You took the mean of absolute values; a deviation is the root of a mean square.": _with_channel(
+                x, each(off.abs().mean((1, 2, 3, 4)))
+            ),
+            "You did not subtract the mean over the group's images.": _with_channel(
+                x, each((groups.square().mean(1) + 1e-8).sqrt().mean((1, 2, 3)))
+            ),
+            "You averaged over places only: each channel got a channel of its own; add one alone.": torch.cat(
+                [x, spread.mean((2, 3), keepdim=True).repeat_interleave(group, 0).expand_as(x)], 1
+            ),
             "You returned the new channel alone; the maps come before it.": each(mean)
             .view(-1, 1, 1, 1)
             .expand(n, 1, height, width),
@@ -229,8 +265,10 @@ def grouped_deviation(random: torch.Generator) -> Iterator[Case]:
             mistakes |= {
                 "You took the whole batch for one group.": _with_channel(x, whole.expand(n)),
                 "Your groups are of images far apart; the first `group` images are the first group.": (
-                    _with_channel(x, strided.repeat(group))
+                    _with_channel(x, strided.repeat(group)),
+                    _with_channel(x, strided.repeat_interleave(group)),
                 ),
+                "All images got the first group's number.": _with_channel(x, mean[:1].expand(n)),
                 "All groups got one number, the mean of theirs; each image gets its own group's.": _with_channel(
                     x, mean.mean().expand(n)
                 ),
@@ -238,7 +276,17 @@ def grouped_deviation(random: torch.Generator) -> Iterator[Case]:
                     x, mean.repeat(group)
                 ),
             }
-        yield Case({"x": x, "group": group}, right, mistakes)
+
+        def of_equal_images(came: object, right: torch.Tensor = right, group: int = group) -> str | None:
+            """Look at a number that is 1e-4, too small for the comparison."""
+            if not isinstance(came, torch.Tensor) or came.shape != right.shape or came.dtype.itemsize < 4:
+                return None
+            number = came[:group, -1].abs().max().item()
+            if number == 0:
+                return "You left out the 1e-8: where all images are alike, the root has no slope."
+            return "The 1e-8 is added to the variance, under the root." if number < 5e-5 else None
+
+        yield Case({"x": x, "group": group}, right, mistakes, also=of_equal_images if number == 4 else None)
 
 
 # fade_in --------------------------------------------------------------------------------------------------------
@@ -282,10 +330,15 @@ def fade_in(random: torch.Generator) -> Iterator[Case]:
         mistakes = {
             "The shares are the wrong way round: alpha is the new image's.": alpha * large + (1 - alpha) * new,
             "You added alpha of the new image without taking as much of the old one away.": large + alpha * new,
+            "You added the whole new image; it counts alpha times.": (1 - alpha) * large + new,
+            "The new image is missing.": (1 - alpha) * large,
+            "The image needs no tanh: it may have any numbers.": mixed(large).tanh(),
+            "The image is not cut off: it may have any numbers.": mixed(large).clamp(-1, 1),
             "You took the mean of both; alpha says how much of each.": (large + new) / 2,
             "You enlarged smoothly; repeat each pixel, so that at alpha = 0 nothing has changed.": (
                 mixed(smooth),
                 mixed(torch.nn.functional.interpolate(old, scale_factor=2, mode="bilinear", align_corners=True)),
+                mixed(torch.nn.functional.interpolate(old, scale_factor=2, mode="bicubic")),
             ),
             "You repeated the whole image, four times; repeat each pixel.": mixed(tiled),
             "You left gaps of 0 between the old pixels; repeat each pixel.": mixed(spread),
@@ -325,6 +378,7 @@ def level(random: torch.Generator) -> Iterator[Case]:
     """`level(step int, hold int, fade int, stages int)` → float: hold a level, fade to the next, end at `stages`."""
     fixed = [(3, 2, 2, 3), (0, 2, 2, 3), (1, 2, 2, 1), (2, 2, 4, 3), (4, 2, 2, 3), (7, 3, 1, 2), (11, 1, 4, 3)]
     fixed += [(100, 5, 5, 3), (29, 5, 5, 3), (30, 5, 5, 3), (35, 20, 10, 2), (55, 20, 10, 2)]
+    fixed += [(15, 2, 2, 3), (23, 1, 4, 2), (98, 5, 5, 3)]  # past the end, where one more stage would fade in
     for _ in range(12):
         hold, fade, stages = (int(torch.randint(1, 9, (), generator=random)) for _ in range(3))
         fixed.append((int(torch.randint(0, 8 * stages + 8, (), generator=random)), hold, fade, stages))
@@ -332,6 +386,7 @@ def level(random: torch.Generator) -> Iterator[Case]:
         whole, rest = divmod(step, hold + fade)
         first = whole + min(1.0, rest / fade)
         later, since = divmod(step - hold - fade, hold + fade)
+        right = _level(step, hold, fade, stages)
         mistakes = {
             "You fade first and hold then; a level is held before the next one fades in.": min(float(stages), first),
             "Your network goes on growing; it ends at `stages`.": float(whole + max(0, rest - hold) / fade),
@@ -350,9 +405,30 @@ def level(random: torch.Generator) -> Iterator[Case]:
                 0.0 if later < 0 else min(float(stages), later + max(0, since - hold) / fade)
             ),
             "You stop one stage early.": min(float(stages - 1), whole + max(0, rest - hold) / fade),
-            "That is what is left of the fading; count what is done.": min(
-                float(stages), whole + (1 - max(0, rest - hold) / fade)
+            "That is what is left of the fading; count what is done.": (
+                min(float(stages), whole + (1 - max(0, rest - hold) / fade)),
+                min(float(stages), whole + (1 - (rest - hold) / fade if rest > hold else 0)),
+            ),
+            "Past the last stage your level still rises and falls back; it stays at `stages`.": (
+                min(stages, whole) + max(0, rest - hold) / fade
+            ),
+            "That is the share alone; add the stages that are over.": (right % 1, max(0, rest - hold) / fade),
+            "A share is never below 0: while a level is held, it is 0.": min(
+                float(stages), whole + (rest - hold) / fade
+            ),
+            "You are one step behind: the second step of a fading is above the old level.": min(
+                float(stages), whole + max(0, rest - hold - 1) / fade
+            ),
+            "A fading is over after `fade` steps: divide by `fade`.": (
+                min(float(stages), whole + max(0, rest - hold) / (fade + 1)),
+                min(float(stages), whole + max(0, rest - hold) / max(1, fade - 1)),
+            ),
+            "A stage takes hold + fade steps, not hold alone.": float(min(stages, step // hold)),
+            "`hold` and `fade` changed places.": min(float(stages), whole + max(0, rest - fade) / hold),
+            "Levels are counted from 0.": right + 1,
+            "You took the greater of the two; `stages` is the most.": max(
+                float(stages), whole + max(0, rest - hold) / fade
             ),
         }
         given = {"step": step, "hold": hold, "fade": fade, "stages": stages}
-        yield Case(given, _level(step, hold, fade, stages), mistakes)
+        yield Case(given, right, mistakes)

@@ -59,6 +59,32 @@ def pixel_norm__no_eps(x, eps):
     return x / x.square().mean(1, keepdim=True).sqrt()
 
 
+def pixel_norm__own_eps(x, eps):
+    """Take 1e-8, whatever eps is."""
+    return x / (x.square().mean(1, keepdim=True) + 1e-8).sqrt()
+
+
+def pixel_norm__eps_in_the_sum(x, eps):
+    """Add eps to the sum of the squares."""
+    return x * x.shape[1] ** 0.5 / (x.square().sum(1, keepdim=True) + eps).sqrt()
+
+
+def pixel_norm__over_places(x, eps):
+    """Take the mean over the places of a channel."""
+    places = tuple(range(2, x.ndim)) or 1
+    return x / (x.square().mean(places, keepdim=True) + eps).sqrt()
+
+
+def pixel_norm__greatest(x, eps):
+    """Divide by the greatest channel."""
+    return x / (x.abs().amax(1, keepdim=True) + eps)
+
+
+def pixel_norm__too_long(x, eps):
+    """Multiply by √C besides."""
+    return x / (x.square().mean(1, keepdim=True) + eps).sqrt() * x.shape[1] ** 0.5
+
+
 def _scaled(x, weight, bias, scale):
     return x @ (weight * scale).T + bias
 
@@ -117,6 +143,31 @@ def equal_linear__both_sides(x, weight, bias, gain):
 def equal_linear__no_bias(x, weight, bias, gain):
     """Forget the bias."""
     return _scaled(x, weight, 0, gain / weight.shape[1] ** 0.5)
+
+
+def equal_linear__gain_alone(x, weight, bias, gain):
+    """Forget the root of the inputs."""
+    return x @ (gain * weight).T + bias
+
+
+def equal_linear__gain_of_the_bias(x, weight, bias, gain):
+    """Multiply the bias by the gain."""
+    return x @ (gain * weight / weight.shape[1] ** 0.5).T + gain * bias
+
+
+def equal_linear__gain_twice(x, weight, bias, gain):
+    """Take He's √2 and the gain."""
+    return x @ (gain * weight * (2 / weight.shape[1]) ** 0.5).T + bias
+
+
+def equal_linear__always_he(x, weight, bias, gain):
+    """Take √2 for the gain."""
+    return x @ (weight * (2 / weight.shape[1]) ** 0.5).T + bias
+
+
+def equal_linear__own_deviation(x, weight, bias, gain):
+    """Bring the weights to deviation 1 first."""
+    return x @ (gain * weight / weight.std() / weight.shape[1] ** 0.5).T + bias
 
 
 def _append(x, numbers):
@@ -189,6 +240,48 @@ def grouped_deviation__sum(x, group):
     return _append(x, _spread(x, group).sum((1, 2, 3)).repeat_interleave(group))
 
 
+def grouped_deviation__no_epsilon(x, group):
+    """Add nothing to the variance."""
+    return _append(x, _groups(x, group).std(1, correction=0).mean((1, 2, 3)).repeat_interleave(group))
+
+
+def grouped_deviation__epsilon_outside(x, group):
+    """Add 1e-8 to the deviation."""
+    return _append(x, (_groups(x, group).std(1, correction=0) + 1e-8).mean((1, 2, 3)).repeat_interleave(group))
+
+
+def grouped_deviation__so_many_groups(x, group):
+    """Take `group` for the number of groups."""
+    size = len(x) // group
+    spread = (_groups(x, size).var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+    return _append(x, spread.repeat_interleave(size))
+
+
+def grouped_deviation__absolute(x, group):
+    """Take the mean distance from the mean."""
+    groups = _groups(x, group)
+    off = (groups - groups.mean(1, keepdim=True)).abs()
+    return _append(x, off.mean((1, 2, 3, 4)).repeat_interleave(group))
+
+
+def grouped_deviation__mean_kept(x, group):
+    """Do not subtract the mean."""
+    squares = _groups(x, group).square().mean(1)
+    return _append(x, (squares + 1e-8).sqrt().mean((1, 2, 3)).repeat_interleave(group))
+
+
+def grouped_deviation__each_channel(x, group):
+    """Average over places only."""
+    spread = (_groups(x, group).var(1, correction=0) + 1e-8).sqrt().mean((2, 3), keepdim=True)
+    return torch.cat([x, spread.repeat_interleave(group, 0).expand_as(x)], 1)
+
+
+def grouped_deviation__first_group(x, group):
+    """Give all images the first group's number."""
+    spread = (x[:group].var(0, correction=0) + 1e-8).sqrt().mean()
+    return _append(x, spread.expand(len(x)))
+
+
 def _large(old, mode="nearest"):
     return F.interpolate(old, scale_factor=2, mode=mode)
 
@@ -235,6 +328,26 @@ def fade_in__gaps(old, new, alpha):
     return (1 - alpha) * large + alpha * new
 
 
+def fade_in__whole_new(old, new, alpha):
+    """Add all of the new image."""
+    return (1 - alpha) * _large(old) + new
+
+
+def fade_in__tanh(old, new, alpha):
+    """Put the blend through tanh."""
+    return ((1 - alpha) * _large(old) + alpha * new).tanh()
+
+
+def fade_in__cut_off(old, new, alpha):
+    """Keep the blend between -1 and 1."""
+    return ((1 - alpha) * _large(old) + alpha * new).clamp(-1, 1)
+
+
+def fade_in__no_new(old, new, alpha):
+    """Fade the old image out only."""
+    return (1 - alpha) * _large(old)
+
+
 def level__fades_first(step, hold, fade, stages):
     """Fade, then hold."""
     stage, rest = divmod(step, hold + fade)
@@ -278,3 +391,56 @@ def level__one_stage_early(step, hold, fade, stages):
     """Stop before the last stage."""
     stage, rest = divmod(step, hold + fade)
     return min(stages - 1.0, stage + max(0, rest - hold) / fade)
+
+
+def level__breathes(step, hold, fade, stages):
+    """Hold the stages at the end, and not the share."""
+    stage, rest = divmod(step, hold + fade)
+    return min(stages, stage) + max(0, rest - hold) / fade
+
+
+def level__share_alone(step, hold, fade, stages):
+    """Return how far the fading is."""
+    return max(0, step % (hold + fade) - hold) / fade
+
+
+def level__below(step, hold, fade, stages):
+    """Let the share be negative."""
+    stage, rest = divmod(step, hold + fade)
+    return min(float(stages), stage + (rest - hold) / fade)
+
+
+def level__one_behind(step, hold, fade, stages):
+    """Begin the fading one step late."""
+    stage, rest = divmod(step, hold + fade)
+    return min(float(stages), stage + max(0, rest - hold - 1) / fade)
+
+
+def level__both_ends(step, hold, fade, stages):
+    """Divide by fade - 1, as if the last step had to be whole."""
+    stage, rest = divmod(step, hold + fade)
+    return min(float(stages), stage + max(0, rest - hold) / max(1, fade - 1))
+
+
+def level__hold_only(step, hold, fade, stages):
+    """Count stages of `hold` steps."""
+    stage, rest = divmod(step, hold)
+    return min(float(stages), stage + max(0, rest - hold) / fade)
+
+
+def level__swapped(step, hold, fade, stages):
+    """Hold for `fade` steps and fade for `hold`."""
+    stage, rest = divmod(step, hold + fade)
+    return min(float(stages), stage + max(0, rest - fade) / hold)
+
+
+def level__from_one(step, hold, fade, stages):
+    """Count levels from 1."""
+    stage, rest = divmod(step, hold + fade)
+    return min(float(stages), stage + max(0, rest - hold) / fade) + 1
+
+
+def level__greater(step, hold, fade, stages):
+    """Take the greater in place of the smaller."""
+    stage, rest = divmod(step, hold + fade)
+    return max(float(stages), stage + max(0, rest - hold) / fade)
