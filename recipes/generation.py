@@ -42,6 +42,7 @@ from segen.training import GANTrainer, History
 LATENT, BATCH_SIZE, AVERAGE, FIRST = 64, 32, 0.999, 20
 SECONDS = 150  # of one core, for each run
 TRAINING, JUDGED, RECOGNISED = 6000, 2000, 1000
+CLOTHING = 8517  # of Fashion-MNIST's training pictures, the first
 SEEDS = {"RoadSigns": [0, 1, 2], "FashionMNIST": [0]}
 JUDGES = {"RoadSigns": "roadsigns", "FashionMNIST": "fashion"}
 CHANNELS = {"RoadSigns": 3, "FashionMNIST": 1}
@@ -104,11 +105,10 @@ SHIPPED = {"GAN": "gan", "DCGAN": "dcgan", "WGAN-GP": "wgan", "SN-GAN": "sngan",
 
 
 class Padded(Dataset):
-    """Fashion-MNIST at 32×32: two rows and columns of its black ground are added on each side."""
+    """The first `length` of Fashion-MNIST at 32×32: two rows and columns of its black ground are added on each side."""
 
-    def __init__(self, split: str, length: int | None = None) -> None:
-        self.pictures = FashionMNIST(split=split)
-        self.length = length or len(self.pictures)
+    def __init__(self, split: str, length: int) -> None:
+        self.pictures, self.length = FashionMNIST(split=split), length
 
     def __len__(self) -> int:
         return self.length
@@ -122,7 +122,7 @@ class Padded(Dataset):
 def sets(data: str) -> tuple[Dataset, Dataset]:
     """Return what is trained on, and the held-out images that samples are compared with."""
     if data == "FashionMNIST":
-        return Padded("train"), Padded("test", JUDGED)
+        return Padded("train", CLOTHING), Padded("test", JUDGED)
     return RoadSigns(TRAINING, seed=0, view="plain"), RoadSigns(JUDGED, seed=1, view="plain")
 
 

@@ -3,7 +3,6 @@
 import functools
 import io
 import re
-from pathlib import Path
 
 import dcgan as recipe
 import numpy as np
@@ -14,7 +13,6 @@ from chapters import Chapter
 
 import segen
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("generation/dcgan")
 printed = CHAPTER.printed
 

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import deeplab as recipe
 import pytest
@@ -11,7 +10,6 @@ from chapters import Chapter
 
 import segen
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("segmentation/deeplab")
 SCORES = ("mean_iou", "boundary_iou", "at_edges", "inside")
 

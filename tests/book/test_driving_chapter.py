@@ -2,7 +2,6 @@
 
 import functools
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from torch import nn
 import segen
 from segen.data import StreetScenes
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("segmentation/driving")
 printed = CHAPTER.printed
 prose = CHAPTER.prose

@@ -2,7 +2,6 @@
 
 import functools
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from segen import metrics
 from segen.models import pretrained
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("generation/evaluation")
 printed = CHAPTER.printed
 

@@ -3,7 +3,6 @@
 import functools
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import segmentation as recipe
@@ -13,7 +12,6 @@ from chapters import Chapter
 import segen
 from segen.data import StreetScenes
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("segmentation/fcn")
 
 

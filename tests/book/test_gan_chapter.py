@@ -5,7 +5,6 @@ import io
 import math
 import re
 from base64 import b64decode
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from PIL import Image
 import segen
 from segen import losses
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("generation/gan")
 printed = CHAPTER.printed
 

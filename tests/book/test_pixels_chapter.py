@@ -2,7 +2,6 @@
 
 import functools
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from torchmetrics.functional.segmentation import mean_iou as torchmetrics_mean_i
 
 import segen
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("segmentation/pixels")
 printed = CHAPTER.printed
 NAMES = ["majority class", "Otsu", "k-means", "watershed", "per-pixel classifier"]

@@ -3,7 +3,6 @@
 import ast
 import functools
 import re
-from pathlib import Path
 
 import numpy as np
 import progressive_growing as recipe
@@ -15,7 +14,6 @@ import segen
 from segen.models import ProGANDiscriminator, ProGANGenerator
 from segen.models.progan import shrink
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("generation/progressive_growing")
 printed = CHAPTER.printed
 

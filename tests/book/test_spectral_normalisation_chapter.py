@@ -3,7 +3,6 @@
 import functools
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from torch import nn
 
 import segen
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("generation/spectral_normalisation")
 printed = CHAPTER.printed
 

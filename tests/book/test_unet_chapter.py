@@ -2,7 +2,6 @@
 
 import functools
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from chapters import Chapter
 import segen
 from segen.data import StreetScenes
 
-ROOT = Path(__file__).parents[2]
 CHAPTER = Chapter("segmentation/unet")
 
 
